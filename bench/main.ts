@@ -1,4 +1,4 @@
-// `npm run bench`: how long a cold start takes, what a warm token request costs and how a crowd gets its accounts, as ratios
+// `npm run bench`: how long a cold start takes, what a warm request costs in time and in processor time, and how a crowd gets its accounts, as ratios
 // measured in one run on one machine. Absolute figures are this machine's; the ratios are what to compare. Exits with 1
 // when a pool breaks an invariant.
 
@@ -8,6 +8,7 @@ import { startFakeGoogle } from '../sandbox/fakes/google/google.ts';
 import { benchColdStart } from './cold-start.ts';
 import { benchPolicy } from './policy.ts';
 import { benchPool } from './pool.ts';
+import { benchProcessorTime } from './processor-time.ts';
 import { benchTransport } from './transport.ts';
 import { benchWarm } from './warm.ts';
 
@@ -38,6 +39,7 @@ try {
   benchPolicy();
   await benchColdStart(surroundings);
   await benchWarm(surroundings);
+  await benchProcessorTime(surroundings);
   await benchTransport(firestore.host);
   kept = await benchPool(firestore.host);
 } finally {

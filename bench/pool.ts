@@ -122,14 +122,13 @@ async function openKeydesk(firestoreHost: string, clock: Clock): Promise<Keydesk
   delete process.env.GOOGLE_APPLICATION_CREDENTIALS;
   process.env.HOME = '/nonexistent';
   process.env.GCE_METADATA_HOST = google.metadataHost;
-  process.env.FIRESTORE_EMULATOR_HOST = firestoreHost;
   const parsed = parseSettings({
     GOOGLE_CLOUD_PROJECT: project,
     KEYDESK_IAMCREDENTIALS_URL: google.url,
     KEYDESK_IAM_URL: google.url,
   });
   if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
-  const deps = { settings: parsed.settings, emulator: true, clock };
+  const deps = { settings: parsed.settings, emulatorHost: firestoreHost, clock };
   const { warmUp, ...clients } = createTokenDeps({ ...deps, audit: () => {} });
   const sweeping = createSweepDeps(deps);
   await Promise.all([warmUp(), sweeping.warmUp()]);

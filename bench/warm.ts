@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { functionEnvironment, ROOT, startFunction } from '../sandbox/functions.ts';
 import { freePort, respondsOverHttp, run, untilReady } from '../sandbox/process.ts';
-import { createDatabaseOpener } from '../shared/firestore/client.ts';
+import { createRestOpener } from '../shared/firestore/rest-database.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
+import { createHttpClient } from '../shared/runtime/http-client.ts';
 import { median, milliseconds, row, type Surroundings, title } from './measure.ts';
 
 const ISSUES = 192;
@@ -87,8 +89,10 @@ async function perSecond(work: () => Promise<unknown>): Promise<number> {
 }
 
 async function roundTrips(settings: Surroundings['settings'], googleUrl: string) {
-  process.env.FIRESTORE_EMULATOR_HOST = settings.FIRESTORE_EMULATOR_HOST;
-  const database = createDatabaseOpener(true)({ project: 'keydesk-bench', database: 'round-trips' });
+  const sendRequest = createHttpClient(systemClock);
+  const emulatorHost = settings.FIRESTORE_EMULATOR_HOST;
+  const open = createRestOpener({ sendRequest, sendAsService: sendRequest, emulatorHost, clock: systemClock });
+  const database = open({ project: 'keydesk-bench', database: 'round-trips' });
   const documents = database.collection('round-trips');
   const times = { read: [] as number[], commit: [] as number[], write: [] as number[], mint: [] as number[] };
   for (let round = 0; round < 60; round += 1) {
@@ -103,7 +107,6 @@ async function roundTrips(settings: Surroundings['settings'], googleUrl: string)
     times.write.push(await milliseconds(() => other.create({ state: 'active' })));
     times.mint.push(await milliseconds(async () => (await fetch(`${googleUrl}/gate`)).text()));
   }
-  await database.terminate();
   return {
     read: median(times.read),
     commit: median(times.commit),

@@ -2,7 +2,8 @@
 // Source: docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list.
 
 import * as z from 'zod';
-import { CouldNotLook, type Google } from './checks/google.ts';
+import type { Clock } from '../shared/runtime/clock.ts';
+import { CouldNotLook, type Google, RateLimited } from './checks/google.ts';
 
 const PAGE_SIZE = 100;
 /** A page may be empty because the search takes long, and then the next page continues it. */
@@ -10,16 +11,21 @@ const MOST_PAGES = 50;
 
 const page = z.object({ entries: z.array(z.unknown()).default([]), nextPageToken: z.string().optional() });
 
+/** Cloud Logging counts the requests of a minute. Source: docs.cloud.google.com/logging/quotas#api-limits. */
+const PAUSE_MS = 30_000;
+/** Requests for one page that may be refused because there were too many. */
+const MOST_REFUSALS = 10;
+
 /** The filter of deploy/audit/request.logql. The type of the resource is indexed, which makes the search faster. */
 export function requestFilter(requestId: string): string {
   return `resource.type="cloud_run_revision"\njsonPayload.request_id="${requestId}"`;
 }
 
-/** The lines of deploy/audit/grant.logql of every grant, in a period. @param until not included */
+/** The lines of deploy/audit/grant.logql of every grant, and those of acts of the kill switch, in a period. @param until not included */
 export function grantFilter(from: string, until: string): string {
   return [
     'resource.type="cloud_run_revision"',
-    'labels.event=~"^grant[.](issued|revoked|ended|expired)$"',
+    'labels.event=~"^(grant[.](issued|revoked|ended|expired)|kill_switch[.]activated)$"',
     `timestamp>="${from}"`,
     `timestamp<"${until}"`,
   ].join('\n');
@@ -56,15 +62,22 @@ export async function readRequestEntries(google: Google, where: string, requestI
   return found;
 }
 
+/** What reads Cloud Logging for a long time does when it is refused because of too many requests: it pauses. */
+export interface Patience {
+  readonly clock: Clock;
+  readonly onPause: (seconds: number) => void;
+}
+
 /** Entries in pages, to their end. A page may be empty. @throws CouldNotLook */
 export async function* readEntryPages(
   google: Google,
   where: string,
   query: { readonly filter: string; readonly orderBy: string; readonly pageSize: number },
+  patience?: Patience,
 ): AsyncGenerator<readonly unknown[]> {
   const isView = where.includes('/views/');
   for (let pageToken: string | undefined; ; ) {
-    const { entries, nextPageToken } = await google.read({
+    const { entries, nextPageToken } = await readPatiently(google, patience, {
       api: 'logging.googleapis.com',
       path: 'v2/entries:list',
       json: {
@@ -81,4 +94,19 @@ export async function* readEntryPages(
     if (!nextPageToken) return;
     pageToken = nextPageToken;
   }
+}
+
+async function readPatiently<T>(
+  google: Google,
+  patience: Patience | undefined,
+  call: Parameters<typeof google.read<T>>[0],
+): Promise<T> {
+  for (let refusals = 1; ; refusals += 1)
+    try {
+      return await google.read(call);
+    } catch (error) {
+      if (!patience || !(error instanceof RateLimited) || refusals === MOST_REFUSALS) throw error;
+      patience.onPause(PAUSE_MS / 1000);
+      await patience.clock.sleep(PAUSE_MS);
+    }
 }

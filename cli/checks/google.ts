@@ -59,6 +59,9 @@ export type Response = Pick<JsonResponse, 'status' | 'json'>;
 /** Sends a request, or finds its response. @throws CouldNotLook when there is none */
 export type Transport = <T>(call: Call<T>) => Promise<Response>;
 
+/** Google refused because there were too many requests. Later it will respond. */
+export class RateLimited extends CouldNotLook {}
+
 export interface Google {
   /** @throws CouldNotLook for any response but 200 */
   readonly read: <T>(call: Call<T>) => Promise<T>;
@@ -91,7 +94,10 @@ export function createGoogle(
 /** @param options.quotaProject the project in messages about an API that is not enabled */
 export function createReader(request: Transport, { quotaProject }: { readonly quotaProject: string }): Google {
   const parse = <T>(call: Call<T>, { status, json }: Response): T => {
-    if (status !== 200) throw refused(call, status, readGoogleError(json), quotaProject);
+    if (status !== 200) {
+      const problem = refused(call, status, readGoogleError(json), quotaProject);
+      throw status === 429 ? new RateLimited(problem.message, problem.fix) : problem;
+    }
     const parsed = call.shape.safeParse(json);
     if (parsed.success) return parsed.data;
     throw new CouldNotLook(`${call.api} returned something unexpected`, 'Report it, with the version of keydesk.');

@@ -4,6 +4,7 @@ import { Command } from '@commander-js/extra-typings';
 import { ADMIN_ROUTES } from '../../shared/core/operator-api/admin.ts';
 import { type BlockView, READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
 import { describeSelector, fromWire } from '../../shared/core/operator-api/selector.ts';
+import { visible } from '../../shared/core/policy/visible-text.ts';
 import { adminOption, impersonateOption, openOperatorApi, readerOption, reportFailures } from '../operator-api.ts';
 import { examples } from '../options.ts';
 import { note, print, printJson } from '../terminal.ts';
@@ -43,11 +44,12 @@ const removeCommand = new Command('remove')
   );
 
 function linesOf({ id, selector, actor, reason, activated_at }: BlockView): string[] {
-  return [
+  const lines = [
     `${id}  ${describeSelector(fromWire(selector))}`,
     `  since ${activated_at}, by ${actor ?? 'unknown'}: ${reason ?? 'the record of the act cannot be read'}`,
     `  until it is removed: keydesk blocks remove ${id}`,
   ];
+  return lines.map(visible);
 }
 
 export const blocksCommand = new Command('blocks')

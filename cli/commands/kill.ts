@@ -5,6 +5,7 @@ import { Command } from '@commander-js/extra-typings';
 import { ADMIN_ROUTES, type KillResponse } from '../../shared/core/operator-api/admin.ts';
 import type { GrantSummary } from '../../shared/core/operator-api/grant.ts';
 import { describeSelector, fromWire, selectorOnWire } from '../../shared/core/operator-api/selector.ts';
+import { visible } from '../../shared/core/policy/visible-text.ts';
 import { randomUuid, systemClock } from '../../shared/runtime/clock.ts';
 import { confirm } from '../confirm.ts';
 import { adminOption, impersonateOption, openOperatorApi, reportFailures } from '../operator-api.ts';
@@ -46,9 +47,10 @@ export const killCommand = new Command('kill')
   .optionsGroup('Options:')
   .option('--reason <why>', 'why, for the record')
   .option('--block', 'also refuse new requests that match, until "keydesk blocks remove"')
+  .option('--unknown-ok', 'with --block: also block names that no grant on record has')
   .option('--dry-run', 'only list what would be ended')
   .option('--resume <id>', 'continue an act that was interrupted')
-  .option('--yes', 'with --all: do not ask')
+  .option('--yes', 'do not ask: for --all, and for --since alone with --block')
   .option('--json', 'the response of the function admin')
   .addOption(adminOption())
   .addOption(impersonateOption())
@@ -70,17 +72,25 @@ async function kill(options: KillOptions): Promise<void> {
   const target = targetOf(options);
   const reason = options.reason?.trim() || (options.dryRun ? 'dry run' : undefined);
   if (reason === undefined) fail(EXIT.usage, '--reason is missing: the record says why.');
-  if (options.all && !options.dryRun && !options.yes && !(await confirm('End every live grant of this deployment?')))
-    fail(EXIT.failure, 'Nothing was done.');
+  if (options.unknownOk && !options.block) fail(EXIT.usage, '--unknown-ok is for a block: add --block.');
+  const question = options.dryRun || options.yes ? undefined : questionAbout(options, target);
+  if (question !== undefined && !(await confirm(question))) fail(EXIT.failure, 'Nothing was done.');
   const id = options.resume ?? randomUuid(systemClock);
   const call = await openOperatorApi('admin', ADMIN_ROUTES, { url: options.admin, impersonate: options.impersonate });
   if (!options.dryRun) note(`The act has the id ${id}. If this is interrupted, run it again with --resume ${id}.`);
   const response = await call('kill', {
-    body: { id, ...target, reason, block: options.block ?? false, dry_run: options.dryRun ?? false },
+    body: {
+      id,
+      ...target,
+      reason,
+      block: options.block ?? false,
+      unknown_ok: options.unknownOk ?? false,
+      dry_run: options.dryRun ?? false,
+    },
   });
   if (options.json) printJson(response);
   else for (const line of response.dry_run ? dryRunLines(response) : resultLines(response)) print(line);
-  if (response.counts.unfinished > 0 || response.ambiguous.length > 0) process.exitCode = EXIT.failure;
+  if (response.counts.unfinished > 0 || response.counts.ambiguous > 0) process.exitCode = EXIT.failure;
 }
 
 function targetOf(options: KillOptions) {
@@ -101,49 +111,80 @@ function targetOf(options: KillOptions) {
   return fail(EXIT.usage, problems.join('\n'));
 }
 
+/** What to ask before an order that reaches everybody. Undefined for one that names what it reaches. */
+function questionAbout({ block, all }: KillOptions, target: ReturnType<typeof targetOf>): string | undefined {
+  const blocked = block ? ' and refuse every new request, until the block is removed' : '';
+  if (all) return `End every live grant of this deployment${blocked}?`;
+  if (!block || !('selector' in target) || target.pipeline !== undefined) return undefined;
+  const { issued_since, ...named } = target.selector;
+  if (issued_since === undefined || Object.keys(named).length > 0) return undefined;
+  return `Every new request has a time after --since. End every grant that was issued since${blocked}?`;
+}
+
 function flagOf(field: string): string {
   const [option = field] = Object.entries(SELECTORS).find(([, name]) => name === field) ?? [];
   return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-function dryRunLines({ selector, selected, counts, ambiguous }: KillResponse): string[] {
+function dryRunLines({ selector, selected, counts, unfinished, ambiguous }: KillResponse): string[] {
   return [
-    `Would end ${counts.selected} live grants: ${describeSelector(fromWire(selector))}`,
+    `Would end ${counts.selected} live grants: ${visible(describeSelector(fromWire(selector)))}`,
     ...selected.map((grant) => `  ${nameOf(grant)}  ${grant.revocation}`),
     ...(counts.still_accepted > 0
       ? [`${counts.still_accepted} of them cannot be revoked. They would not be renewed, and expire.`]
       : []),
-    ...ambiguousLines(ambiguous),
+    ...shorter(selected, counts.selected),
+    ...(counts.unfinished > 0 ? [`${counts.unfinished} could not be looked at. They may match:`] : []),
+    ...unfinished.map(({ grant_id, error }) => `  ${grant_id ?? '-'}  ${visible(error)}`),
+    ...ambiguousLines(ambiguous, counts.ambiguous),
   ];
 }
 
 function resultLines({ selector, counts, still_accepted, unfinished, ambiguous, block_id }: KillResponse): string[] {
   return [
-    `Selected ${counts.selected} live grants: ${describeSelector(fromWire(selector))}`,
-    `  ${counts.revoked} revoked: access was taken away`,
+    `Selected ${counts.selected} live grants: ${visible(describeSelector(fromWire(selector)))}`,
+    `  ${counts.revoked} revoked: no token of theirs is accepted any more`,
+    `  ${counts.disabled} account disabled. Google may accept tokens of the account for some time`,
     `  ${counts.expired} had expired`,
+    `  ${counts.ended_before} had been ended by something else`,
     `  ${counts.still_accepted} cannot be revoked. They are not renewed, and their tokens stay accepted until they expire`,
     ...still_accepted.map((grant) => `    ${nameOf(grant)}  accepted until ${grant.accepted_until ?? 'now'}`),
+    ...shorter(still_accepted, counts.still_accepted),
     ...(counts.unfinished > 0
       ? [`  ${counts.unfinished} not finished: the sweep goes on with those that are on record as ending`]
       : []),
-    ...unfinished.map(({ grant_id, error }) => `    ${grant_id ?? '-'}  ${error}`),
-    ...ambiguousLines(ambiguous),
+    ...unfinished.map((left) => `    ${left.grant_id ?? '-'}  ${visible(left.error)}${acceptedAtTheLatest(left)}`),
+    ...shorter(unfinished, counts.unfinished),
+    ...ambiguousLines(ambiguous, counts.ambiguous),
     block_id === null
       ? 'Nothing is blocked: jobs that match get new grants.'
       : `New requests that match are refused until: keydesk blocks remove ${block_id}`,
   ];
 }
 
-function ambiguousLines(ambiguous: readonly GrantSummary[]): string[] {
-  if (ambiguous.length === 0) return [];
+function acceptedAtTheLatest({ grant_id, accepted_until }: KillResponse['unfinished'][number]): string {
+  if (grant_id === null) return '';
+  return accepted_until === null
+    ? '; not known until when its tokens are accepted'
+    : `; its tokens may be accepted until ${accepted_until} at the latest`;
+}
+
+/** What a response leaves out of a list. */
+function shorter(listed: readonly unknown[], count: number): string[] {
+  const more = count - listed.length;
+  return more > 0 ? [`    and ${more} more. See: keydesk grants list`] : [];
+}
+
+function ambiguousLines(ambiguous: readonly GrantSummary[], count: number): string[] {
+  if (count === 0) return [];
   return [
-    `${ambiguous.length} live grants have no pipeline_id, so it is not known whether they are selected. They were left as they are:`,
+    `${count} live grants have no pipeline_id, so it is not known whether they are selected. They were left as they are:`,
     ...ambiguous.map((grant) => `  ${nameOf(grant)}`),
+    ...shorter(ambiguous, count),
     'End those with --pipeline-slug.',
   ];
 }
 
 function nameOf({ grant_id, credential, job }: GrantSummary): string {
-  return `${grant_id}  ${credential} of job ${job.job_id} (${job.pipeline_slug} #${job.build_number})`;
+  return visible(`${grant_id}  ${credential} of job ${job.job_id} (${job.pipeline_slug} #${job.build_number})`);
 }

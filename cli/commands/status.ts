@@ -3,6 +3,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
 import type { StatusView } from '../../shared/core/operator-api/status.ts';
+import { visible } from '../../shared/core/policy/visible-text.ts';
 import { age } from '../../shared/core/status/problems.ts';
 import { impersonateOption, openOperatorApi, readerOption, reportFailures } from '../operator-api.ts';
 import { examples } from '../options.ts';
@@ -34,7 +35,10 @@ export function linesOf(status: StatusView): string[] {
   return [
     ...(status.problems.length === 0
       ? ['No problem is known.']
-      : status.problems.flatMap(({ message, page }) => [`PROBLEM     ${message}`, `            See docs/${page}`])),
+      : status.problems.flatMap(({ message, page }) => [
+          `PROBLEM     ${visible(message)}`,
+          `            See docs/${page}`,
+        ])),
     '',
     ...status.functions.map((one) =>
       row(one.function, `version ${one.version}, ${one.revision ?? 'no revision'}, started ${ago(one.started_at)}`),
@@ -58,14 +62,14 @@ export function linesOf(status: StatusView): string[] {
 
 function sweepLines({ sweep }: StatusView, ago: (time: string | null) => string): string[] {
   if (!sweep) return [row('sweep', 'no record')];
-  const { last_sweep_at, pending_revocations, overdue, jobs_unchecked, oldest_pending_at } = sweep;
+  const { last_sweep_at, pending_revocations, overdue, jobs_unchecked, failed, oldest_pending_at } = sweep;
   const oldest = oldest_pending_at === null ? '' : ` (the oldest ended ${ago(oldest_pending_at)})`;
   const count = (value: number | null) => value ?? 'unknown';
   return [
     row('last sweep', ago(last_sweep_at)),
     row(
       'left',
-      `${count(pending_revocations)} to revoke${oldest}, ${count(overdue)} overdue, ${count(jobs_unchecked)} jobs unchecked`,
+      `${count(pending_revocations)} to revoke${oldest}, ${count(overdue)} overdue, ${count(jobs_unchecked)} jobs unchecked, ${count(failed)} failed`,
     ),
   ];
 }
@@ -80,9 +84,10 @@ function webhookLines({ webhooks }: StatusView, ago: (time: string | null) => st
   ];
 }
 
-function liveOf({ live_grants }: StatusView): string {
+function liveOf({ live_grants, live_grants_complete }: StatusView): string {
   const counts = Object.entries(live_grants).map(([environment, count]) => `${environment} ${count}`);
-  return counts.length === 0 ? 'no grant' : `grants: ${counts.join(', ')}`;
+  if (counts.length === 0) return 'no grant';
+  return `grants: ${live_grants_complete ? '' : 'at least '}${counts.join(', ')}`;
 }
 
 function apiTokenLines({ buildkite_api_token: token }: StatusView): string[] {
@@ -94,5 +99,5 @@ function apiTokenLines({ buildkite_api_token: token }: StatusView): string[] {
 }
 
 function row(name: string, text: string): string {
-  return `${name.padEnd(10)}  ${text}`;
+  return `${name.padEnd(10)}  ${visible(text)}`;
 }

@@ -1,7 +1,7 @@
 // Grants as lines of a file: NDJSON, or CSV by RFC 4180. Pure.
 
 import { type CsvCell, csvLine } from '../../shared/core/csv.ts';
-import type { GrantSummary } from '../../shared/core/operator-api/grant.ts';
+import { type GrantSummary, pastLeasesText } from '../../shared/core/operator-api/grant.ts';
 import type { GrantList } from '../../shared/core/operator-api/grant-list.ts';
 
 export const EXPORT_FORMATS = ['ndjson', 'csv'] as const;
@@ -32,6 +32,7 @@ const COLUMNS: readonly (readonly [string, (grant: GrantSummary) => CsvCell])[] 
   ['state', ({ state }) => state],
   ...CLAIMS.map((claim) => [claim, ({ job }: GrantSummary) => job[claim]] as const),
   ...FIELDS.map((field) => [field, (grant: GrantSummary) => grant[field]] as const),
+  ['past_leases', ({ past_leases }) => pastLeasesText(past_leases)],
   ['scopes', ({ scopes }) => scopes.join(' ')],
 ];
 

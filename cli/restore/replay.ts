@@ -18,6 +18,7 @@ export interface Replayed {
   /** Ids of grants. */
   readonly recorded: readonly string[];
   readonly refused: readonly { readonly grant_id: string; readonly problem: string }[];
+  /** Also those whose account is disabled: Google may accept its tokens for some time. */
   readonly revoked: number;
   readonly expired: number;
   /** Nothing ends their tokens before they expire. */
@@ -55,7 +56,7 @@ export async function replay(
     in_log: grants.length,
     recorded,
     refused,
-    revoked: sum(acts, 'revoked'),
+    revoked: sum(acts, 'revoked') + sum(acts, 'disabled'),
     expired: sum(acts, 'expired'),
     still_accepted: [...new Map(accepted).values()],
     unfinished: acts.at(-1)?.unfinished ?? [],
@@ -80,20 +81,22 @@ async function blockAgain(
 ) {
   try {
     const why = `again after a restore of the ledger; ${actor}: ${reason}`.slice(0, 1000);
-    await call('kill', { body: { id, selector, reason: why, block: true } });
-    return { id, problem: null };
+    const { block_id, unfinished } = await call('kill', {
+      body: { id, selector, reason: why, block: true, unknown_ok: true },
+    });
+    return { id, problem: block_id === null ? (unfinished[0]?.error ?? 'it is not in force') : null };
   } catch (error) {
     if (error instanceof Refused) return { id, problem: error.message };
     throw error;
   }
 }
 
-function sum(acts: readonly KillResponse[], name: 'revoked' | 'expired'): number {
+function sum(acts: readonly KillResponse[], name: 'revoked' | 'disabled' | 'expired'): number {
   return acts.reduce((total, { counts }) => total + counts[name], 0);
 }
 
 /** Requests that the function takes: bounded in number and in bytes. */
-function* partsOf(grants: readonly LostGrant[]): Generator<LostGrant[]> {
+export function* partsOf(grants: readonly LostGrant[]): Generator<LostGrant[]> {
   let part: LostGrant[] = [];
   let bytes = 0;
   for (const grant of grants) {

@@ -11,15 +11,20 @@ import { Touches, type TouchReport } from '../../shared/core/review/touches.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { CouldNotLook, createGoogle } from '../checks/google.ts';
 import { readInput } from '../input.ts';
-import { grantFilter, readEntryPages } from '../log-entries.ts';
+import { grantFilter, type Patience, readEntryPages } from '../log-entries.ts';
 import { newLogRead, readLogs, requireEntries, warnOfMalformed } from '../log-files.ts';
 import { createOperatorClient } from '../operator-client.ts';
 import { EXIT, fail, note } from '../terminal.ts';
 
-/** The most of one page that Cloud Logging has. Source: docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list. */
-const PAGE_SIZE = 1000;
+/** Entries of one page: a line with many claims has some KB, and a response may have 4 MiB. */
+const PAGE_SIZE = 250;
 /** Expiries are logged some time after they happened. */
 const AFTER_MS = 3_600_000;
+
+const PATIENCE: Patience = {
+  clock: systemClock,
+  onPause: (seconds) => note(`Cloud Logging had too many requests. The next one follows in ${seconds} s ...`),
+};
 
 export async function readLogFiles(files: readonly string[]): Promise<ReadLog<GrantLines>> {
   const found = new GrantLines();
@@ -43,7 +48,7 @@ export async function readCloudLogging(
   let malformed = 0;
   try {
     const query = { filter, orderBy: 'timestamp asc', pageSize: PAGE_SIZE };
-    for await (const entries of readEntryPages(google, view ?? project, query)) {
+    for await (const entries of readEntryPages(google, view ?? project, query, PATIENCE)) {
       for (const json of entries) {
         const entry = toLogEntry(json);
         if (!entry || found.add(entry) === 'malformed') malformed += 1;

@@ -38,6 +38,8 @@ resource "google_service_account" "pooled" {
     # Keydesk disables accounts when jobs end, and only its sweep may enable them, when their last token has expired.
     # Without this, an apply would enable them, and tokens of ended jobs would work again.
     ignore_changes = [disabled]
+    # One that left the policy goes only after the functions that use it.
+    create_before_destroy = true
   }
 
   depends_on = [time_sleep.apis, google_org_policy_policy.no_keys]
@@ -49,6 +51,10 @@ resource "google_service_account" "standing" {
   project      = local.account_projects[each.key]
   account_id   = split("@", each.key)[0]
   display_name = "Keydesk: named by the policy"
+
+  lifecycle {
+    create_before_destroy = true
+  }
 
   depends_on = [time_sleep.apis]
 }
@@ -83,6 +89,10 @@ resource "google_cloud_identity_group_membership" "pooled" {
 
   roles {
     name = "MEMBER"
+  }
+
+  lifecycle {
+    create_before_destroy = true
   }
 
   depends_on = [time_sleep.accounts]

@@ -127,8 +127,9 @@ resource "google_project_iam_member" "data" {
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
-# Minting: the token function alone. Where an account's address does not name its project, a custom role of Keydesk is not
-# possible, and Google's wider one is used.
+# Minting: the token function alone. Where an account's address does not name its project, a custom role of Keydesk is not possible, and
+# Google's wider one is used. Grants on an account that left the policy go only after the functions are deployed that do without it
+# (create_before_destroy). Otherwise Terraform would take them away first, and then wait, build and deploy for minutes.
 
 resource "google_service_account_iam_member" "sign" {
   for_each = local.signers
@@ -136,6 +137,10 @@ resource "google_service_account_iam_member" "sign" {
   service_account_id = "projects/${local.account_projects[each.key]}/serviceAccounts/${each.key}"
   role               = local.role_on_account.sign[each.key]
   member             = one(local.members.sign)
+
+  lifecycle {
+    create_before_destroy = true
+  }
 
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
@@ -147,6 +152,10 @@ resource "google_service_account_iam_member" "mint" {
   role               = local.role_on_account.mint[each.key]
   member             = one(local.members.mint)
 
+  lifecycle {
+    create_before_destroy = true
+  }
+
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
@@ -157,6 +166,10 @@ resource "google_service_account_iam_binding" "mint_pooled" {
   service_account_id = google_service_account.pooled[each.key].name
   role               = local.role_on_pooled.mint_pooled[each.key]
   members            = local.members.mint_pooled
+
+  lifecycle {
+    create_before_destroy = true
+  }
 
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
@@ -170,6 +183,10 @@ resource "google_service_account_iam_binding" "disable_pooled" {
   role               = local.role_on_pooled.disable_pooled[each.key]
   members            = local.members.disable_pooled
 
+  lifecycle {
+    create_before_destroy = true
+  }
+
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
 
@@ -179,6 +196,10 @@ resource "google_service_account_iam_binding" "enable_pooled" {
   service_account_id = google_service_account.pooled[each.key].name
   role               = local.role_on_pooled.enable_pooled[each.key]
   members            = local.members.enable_pooled
+
+  lifecycle {
+    create_before_destroy = true
+  }
 
   depends_on = [time_sleep.roles, time_sleep.accounts]
 }
@@ -208,6 +229,14 @@ resource "google_cloud_run_v2_service_iam_binding" "sweep" {
   depends_on = [time_sleep.accounts]
 }
 
+locals {
+  # Jobs act as the first, and the others have what they need. None of them may call reader or admin.
+  not_people = setunion(
+    [for email in local.pooled_accounts : "serviceAccount:${email}"],
+    [for name in concat(keys(local.functions), ["scheduler", "build"]) : "serviceAccount:${var.name_prefix}-${name}@${var.project_id}.iam.gserviceaccount.com"],
+  )
+}
+
 resource "google_cloud_run_v2_service_iam_binding" "reader" {
   for_each = length(var.readers) > 0 ? setintersection(keys(local.deployed), ["reader"]) : []
 
@@ -216,6 +245,13 @@ resource "google_cloud_run_v2_service_iam_binding" "reader" {
   name     = google_cloud_run_v2_service.keydesk[each.key].name
   role     = local.role.reader
   members  = values(var.readers)
+
+  lifecycle {
+    precondition {
+      condition     = length(setintersection(values(var.readers), local.not_people)) == 0
+      error_message = "readers has ${join(", ", setintersection(values(var.readers), local.not_people))}: an account of a pool, which every job of its environment uses, or of a function of Keydesk. Name a group of people."
+    }
+  }
 }
 
 resource "google_cloud_run_v2_service_iam_binding" "admin" {
@@ -226,6 +262,13 @@ resource "google_cloud_run_v2_service_iam_binding" "admin" {
   name     = google_cloud_run_v2_service.keydesk[each.key].name
   role     = local.role.admin
   members  = values(var.admins)
+
+  lifecycle {
+    precondition {
+      condition     = length(setintersection(values(var.admins), local.not_people)) == 0
+      error_message = "admins has ${join(", ", setintersection(values(var.admins), local.not_people))}: an account of a pool, which every job of its environment uses, or of a function of Keydesk. Name a group of people."
+    }
+  }
 }
 
 # Reading secrets

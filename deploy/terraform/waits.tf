@@ -35,6 +35,7 @@ resource "time_sleep" "grants" {
         google_service_account_iam_binding.disable_pooled, google_service_account_iam_binding.enable_pooled,
       ] : { for key, grant in grants : key => grant.role }
     ]))
+    members = join(" ", keys(google_cloud_identity_group_membership.pooled))
     builds = join(" ", [
       var.region, google_project_iam_member.build_logs.role, google_artifact_registry_repository_iam_member.build_images.role,
       google_storage_bucket_iam_member.build_archives.role,

@@ -7,11 +7,12 @@ import { toLostRecord } from '../../shared/core/restore/lost-grant.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { AdminDeps } from '../../shared/wiring/admin.ts';
 import type { Failure, PrivateRequest } from '../runtime/private-handler.ts';
-import { act } from './kill.ts';
+import { act, killDeadline } from './kill.ts';
 
 type Request = PrivateRequest<(typeof ADMIN_ROUTES)['killLost']>;
 
-export async function killLost(deps: AdminDeps, clock: Clock, { actor, body: { id, grants } }: Request) {
+export async function killLost(deps: AdminDeps, clock: Clock, { actor, body: { id, grants }, audit }: Request) {
+  const until = killDeadline(clock);
   const { readerLedger, replayLedger, ledger } = deps;
   const held = (await readerLedger.killSwitches([id])).get(id);
   if (!held?.blocks_new || held.deactivated_at !== null || !blocksEverything(held.selector)) return notHeld(id);
@@ -34,8 +35,9 @@ export async function killLost(deps: AdminDeps, clock: Clock, { actor, body: { i
       });
   }
   const { selector, reason } = held;
-  const { body, auditEvents } = await act(deps, clock, id, { selector, actor, reason, blocks_new: true });
-  return { body: { ...body, recorded, refused }, auditEvents };
+  const order = { selector, actor, reason, blocks_new: true };
+  const acted = await act(deps, clock, { id, order, until, audit });
+  return 'status' in acted ? acted : { ...acted, body: { ...acted.body, recorded, refused } };
 }
 
 /** Whether the act blocks every request from its time on, and not only some. */

@@ -7,9 +7,13 @@ import type { KillRequest } from '../../shared/core/operator-api/admin.ts';
 import { describeSelector, fromWire } from '../../shared/core/operator-api/selector.ts';
 import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import type { Policy } from '../../shared/core/policy/policy.ts';
+import { visible } from '../../shared/core/policy/visible-text.ts';
 import { toJobFields } from '../../shared/core/subject/buildkite-job.ts';
 import type { AdminDeps } from '../../shared/wiring/admin.ts';
 import type { Failure } from '../runtime/private-handler.ts';
+
+/** Pages of live grants in which a name like a misspelt one is looked for. */
+const MAX_HINT_PAGES = 20;
 
 type Deps = Pick<AdminDeps, 'lookUpToken' | 'deploymentLedger' | 'readerLedger' | 'killSwitchLedger'>;
 
@@ -40,35 +44,34 @@ async function ofToken({ lookUpToken }: Deps, token_sha256: string): Promise<Sel
   );
 }
 
-/**
- * Why a selector that fits no live grant must not be taken as it is: a name of it is in no grant on record and not in the policy. And
- * without a block there is nothing to do. Undefined where the order makes sense. Throws DependencyError.
- */
-export async function problemOfEmptySelection(
-  deps: Deps,
-  selector: Selector,
-  block: boolean,
-): Promise<Failure | undefined> {
-  const unknown = await problemOfNames(deps, selector);
-  if (unknown) {
-    const { field, value, policy } = unknown;
-    return unknownName(field, value, [...namesOf(policy, field), ...(await liveValues(deps, field))]);
+/** Where a name in a selector is in no grant on record and not in the policy. Throws DependencyError. */
+export async function problemOfNames(deps: Deps, selector: Selector): Promise<Failure | undefined> {
+  const named = EXACT_FIELDS.filter((field) => selector[field] !== undefined);
+  if (named.length === 0) return undefined;
+  const policy = await policyInForce(deps);
+  for (const field of named) {
+    const value = selector[field] ?? '';
+    if (namesOf(policy, field).includes(value) || (await isOnRecord(deps, field, value))) continue;
+    const known = [...namesOf(policy, field), ...(await liveValues(deps, field))];
+    return unknownName(field, value, known, ' To block it all the same, add --block --unknown-ok.');
   }
-  if (block) return undefined;
+  return undefined;
+}
+
+export function nothingMatches(selector: Selector): Failure {
   return nothingSelected(
-    `Nothing was done: no live grant matches ${describeSelector(selector)}. See: keydesk grants list. To refuse new requests that match, add --block.`,
+    `Nothing was done: no live grant matches ${visible(describeSelector(selector))}. See: keydesk grants list. To refuse new requests that match, add --block.`,
   );
 }
 
-/** The first name in a selector that no grant on record has and the policy does not name. Throws DependencyError. */
-export async function problemOfNames(deps: Deps, selector: Selector) {
-  const policy = await policyInForce(deps);
-  for (const field of EXACT_FIELDS) {
-    const value = selector[field];
-    if (value === undefined || namesOf(policy, field).includes(value)) continue;
-    if (!(await deps.readerLedger.everHad(field, value))) return { field, value, policy };
-  }
-  return undefined;
+async function isOnRecord(
+  { readerLedger, deploymentLedger }: Deps,
+  field: ExactField,
+  value: string,
+): Promise<boolean> {
+  if (await readerLedger.everHad(field, value)) return true;
+  // A grant that was renewed under a later policy names the earlier one in a list that no query finds.
+  return field === 'policy_sha256' && (await deploymentLedger.policy(value)) !== undefined;
 }
 
 /** Undefined where the ledger does not have the policy that `token` uses. */
@@ -88,19 +91,23 @@ function namesOf(policy: Policy | undefined, field: ExactField): string[] {
 
 async function liveValues({ killSwitchLedger }: Deps, field: ExactField): Promise<string[]> {
   const values = new Set<string>();
-  for await (const { grants } of killSwitchLedger.liveGrants())
+  let pages = 0;
+  for await (const { grants } of killSwitchLedger.liveGrants()) {
     for (const grant of grants) {
       const value = { ...grant, ...toJobFields(grant.subject) }[field];
       if (value !== null) values.add(value);
     }
+    pages += 1;
+    if (pages === MAX_HINT_PAGES) break;
+  }
   return [...values];
 }
 
-function unknownName(field: string, value: string, known: readonly string[]): Failure {
+function unknownName(field: string, value: string, known: readonly string[], toBlock = ''): Failure {
   const closest = closestName(value, known);
-  const hint = closest === undefined ? ' See: keydesk grants list.' : ` Did you mean ${closest}?`;
+  const hint = closest === undefined ? '' : ` Did you mean ${visible(closest)}?`;
   return nothingSelected(
-    `Nothing was done: no grant on record has ${field}=${value}, and the policy does not name it.${hint}`,
+    `Nothing was done: no grant on record has ${field}=${visible(value)}, and the policy does not name it.${hint} See: keydesk grants list.${toBlock}`,
   );
 }
 

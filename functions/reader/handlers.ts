@@ -31,7 +31,13 @@ export function createReaderHandlers({ loadClients, clock }: ReaderDeps): Privat
         readerLedger.countLive(),
       ]);
       const unreadable = [...recorded.unreadable, ...counted.unreadable].map(({ error }) => error);
-      const records = { deployments: recorded.deployments, unreadable, blocks, live: counted.live };
+      const records = {
+        deployments: recorded.deployments,
+        unreadable,
+        blocks,
+        live: counted.live,
+        live_complete: counted.complete,
+      };
       return {
         body: toStatusView(toStatus(records, clock.now()), clock.now()),
         auditEvents: [auditEvent('operator.read', { actor, operation: 'getStatus' })],

@@ -31,6 +31,8 @@ interface Head {
   readonly request_id: string;
   /** The caller's address, as the platform or the socket names it. */
   readonly remoteIp: string | undefined;
+  /** Writes a line at once: what a response that never comes cannot lose. */
+  readonly audit: (event: AuditEvent) => void;
 }
 
 export interface HttpRequest extends Head {
@@ -117,20 +119,22 @@ export function createRequestListener(
     const [path = '/', query = ''] = (message.url ?? '/').split(/\?(.*)/s, 2);
     const method = message.method ?? '';
     const headers = joinHeaders(message);
-    const head = { method, path, query, headers, request_id, remoteIp: remoteIpOf(message, trustedProxies) };
-    const result = await respondTo(message, head);
-    if (!result) return;
-    for (const entry of result.auditEvents ?? [])
+    const remoteIp = remoteIpOf(message, trustedProxies);
+    const write = (entry: AuditEvent, status?: number) =>
       audit(entry, {
         request_id,
         method,
         path,
         userAgent: headers['user-agent'],
-        remoteIp: head.remoteIp,
-        status: result.status,
+        remoteIp,
+        status,
         latencyMs: clock.now() - startedAt,
         trace: headers['x-cloud-trace-context'] ?? headers.traceparent,
       });
+    const head = { method, path, query, headers, request_id, remoteIp, audit: write };
+    const result = await respondTo(message, head);
+    if (!result) return;
+    for (const entry of result.auditEvents ?? []) write(entry, result.status);
     if (isCutOff(message)) return;
     const text = typeof result.body === 'string' ? result.body : JSON.stringify(result.body);
     response.writeHead(result.status, {

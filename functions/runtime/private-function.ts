@@ -2,6 +2,7 @@
 
 import type { Routes } from '../../shared/core/operator-api/route.ts';
 import { parseOperatorSettings } from '../../shared/core/operator-settings.ts';
+import type { HistoricDatabase } from '../../shared/firestore/database.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { openCallerVerifier } from '../../shared/wiring/caller.ts';
 import type { ClientSettings } from '../../shared/wiring/clients.ts';
@@ -18,7 +19,7 @@ import {
 /** @returns what to export as the framework's target */
 export function servePrivate<const R extends Routes, D extends { readonly warmUp: () => Promise<void> }>(deps: {
   readonly routes: R;
-  readonly openDeps: (from: ClientSettings) => Promise<D>;
+  readonly openDeps: (from: ClientSettings<HistoricDatabase>) => Promise<D>;
   readonly createHandlers: (loadDeps: () => Promise<D>) => PrivateHandlers<R>;
   /** Undefined for a function that may not write. */
   readonly recordStart?: (deps: D) => Promise<void>;
@@ -28,8 +29,8 @@ export function servePrivate<const R extends Routes, D extends { readonly warmUp
   const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
   const clock = systemClock;
   const { verifyCaller, warmUp } = openCallerVerifier({ settings, clock, audit });
-  const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
-  const loadDeps = lazyWarm(() => openDeps({ settings, emulator, clock }), clock);
+  const emulatorHost = process.env.FIRESTORE_EMULATOR_HOST;
+  const loadDeps = lazyWarm(() => openDeps({ settings, emulatorHost, clock }), clock);
   const start =
     recordStart && new BackgroundRecord({ record: async () => recordStart(await loadDeps()), audit, clock });
   return serve({

@@ -24,6 +24,8 @@ export interface PrivateRequest<R extends Route> {
   /** The caller's e-mail address. */
   readonly actor: string;
   readonly request_id: string;
+  /** Writes a line at once, before the response. */
+  readonly audit: (event: AuditEvent) => void;
   /** The values of the names in the path. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: z.output<R['query']>;
@@ -57,7 +59,7 @@ export function createPrivateHandler<const R extends Routes>(deps: {
   const { routes, handlers, verifyCaller, clock } = deps;
   const respond = async (request: HttpRequest): Promise<HttpResponse> => {
     const { request_id } = request;
-    const caller = await verifyCaller(bearerOf(request), clock.now());
+    const caller = await callerOf(request, verifyCaller, clock.now());
     if ('problem' in caller) return refuse(caller, request_id);
     const found = findRoute(routes, request.method, request.path);
     if ('allow' in found) return noRoute(found.allow, request_id);
@@ -70,6 +72,7 @@ export function createPrivateHandler<const R extends Routes>(deps: {
     const result = await handle({
       actor: caller.email,
       request_id,
+      audit: request.audit,
       params: found.params,
       query: query.data,
       body: body?.data as undefined,
@@ -102,8 +105,25 @@ export const PRIVATE_ERROR_RESPONSES: ErrorResponses = {
   tooSlow: REQUEST_TIMED_OUT,
 };
 
-function bearerOf({ headers }: HttpRequest): string {
-  return /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+/**
+ * Cloud Run checks the token in X-Serverless-Authorization where there is one, and may replace its signature: the rest of it must be
+ * what is verified here, or the actor would be somebody else than the person who was let in.
+ */
+function callerOf({ headers }: HttpRequest, verifyCaller: VerifyCaller, now: number): ReturnType<VerifyCaller> {
+  const idToken = bearerOf(headers.authorization);
+  const checked = headers['x-serverless-authorization'];
+  if (idToken !== '' && checked !== undefined && signedPartOf(bearerOf(checked)) !== signedPartOf(idToken))
+    return Promise.resolve({ problem: 'not_verified' });
+  return verifyCaller(idToken, now);
+}
+
+function bearerOf(header = ''): string {
+  return /^Bearer +(\S+) *$/i.exec(header)?.[1] ?? '';
+}
+
+/** Header and claims of a token. */
+function signedPartOf(idToken: string): string {
+  return idToken.split('.', 2).join('.');
 }
 
 /** All tokens that Google did not sign get one response. */
@@ -133,7 +153,7 @@ function describeProblem(caller: CallerProblem): string {
       return 'No ID token was sent. Send the header Authorization: Bearer ID_TOKEN, and the same in X-Serverless-Authorization.';
     case 'not_verified':
     case 'keys_asked_recently':
-      return "The ID token is not one of Google's. If its signature is missing, Cloud Run removed it: send the token in X-Serverless-Authorization as well.";
+      return "The ID token is not one of Google's. If its signature is missing, Cloud Run removed it: send the token in X-Serverless-Authorization as well. Both headers must have the same token.";
     case 'audience_wrong':
       return `The ID token is for another audience. This function accepts: ${caller.expected.join(', ')}.`;
     case 'expired':

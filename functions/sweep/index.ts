@@ -15,7 +15,7 @@ const { settings } = exitOnProblems(parseSettings(process.env));
 
 const loadDeps = lazyWarm(async () => {
   const { createSweepDeps } = await import('./dependencies.ts');
-  return createSweepDeps({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
+  return createSweepDeps({ settings, emulatorHost: process.env.FIRESTORE_EMULATOR_HOST, clock: systemClock });
 }, systemClock);
 
 const apiTokenChecks = new ApiTokenChecks();

@@ -42,13 +42,13 @@ process.once('exit', () => lookups.flush());
 
 const loadTokenDeps = lazyWarm(async () => {
   const { createTokenDeps } = await import('./dependencies.ts');
-  const emulator = Boolean(process.env.FIRESTORE_EMULATOR_HOST);
-  return createTokenDeps({ settings, emulator, clock: systemClock, audit });
+  const emulatorHost = process.env.FIRESTORE_EMULATOR_HOST;
+  return createTokenDeps({ settings, emulatorHost, clock: systemClock, audit });
 }, systemClock);
 
 const loadRevocationDeps = lazyWarm(async () => {
   const { createRevocationDeps } = await import('../../shared/wiring/revocation.ts');
-  return createRevocationDeps({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
+  return createRevocationDeps({ settings, emulatorHost: process.env.FIRESTORE_EMULATOR_HOST, clock: systemClock });
 }, systemClock);
 
 const deployment = new BackgroundRecord({

@@ -15,7 +15,7 @@ const { settings } = exitOnProblems(parseWebhookSettings(process.env));
 
 const loadRevocationDeps = lazyWarm(async () => {
   const { createRevocationDeps } = await import('../../shared/wiring/revocation.ts');
-  return createRevocationDeps({ settings, emulator: Boolean(process.env.FIRESTORE_EMULATOR_HOST), clock: systemClock });
+  return createRevocationDeps({ settings, emulatorHost: process.env.FIRESTORE_EMULATOR_HOST, clock: systemClock });
 }, systemClock);
 
 const keyUse = new KeyUse(settings.KEYDESK_WEBHOOK_TOKENS, systemClock);

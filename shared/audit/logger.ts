@@ -12,7 +12,8 @@ interface RequestContext {
   readonly path: string;
   readonly userAgent: string | undefined;
   readonly remoteIp: string | undefined;
-  readonly status: number;
+  /** Undefined for a line that is written before the response. */
+  readonly status: number | undefined;
   readonly latencyMs: number;
   /** The X-Cloud-Trace-Context or traceparent header as it came. */
   readonly trace: string | undefined;

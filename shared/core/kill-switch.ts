@@ -82,6 +82,9 @@ export function maySelect(selector: Selector, selectable: Selectable): boolean {
   return pipeline_id !== undefined && selectable.subject.pipeline_id === null && selects(rest, selectable);
 }
 
+/** The most blocks in force at once: all of them are read for every request. */
+export const MAX_BLOCKS = 100;
+
 /** The blocks in force: one document, read for every request. */
 export const blocksSchema = z.object({
   blocks: z.array(z.object({ id: z.string(), selector: selectorSchema, activated_at: z.number() })),

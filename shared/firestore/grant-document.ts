@@ -2,14 +2,14 @@
 // when access ends. Once closed it stays closed: a request that was still in flight cannot open it.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Firestore } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { GRANT_COLLECTION } from '../core/policy/document-path.ts';
 import type { CloseGrantDocument, GrantDocumentName, OpenGrantDocument } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { createTimeout, withTimeout } from '../runtime/errors.ts';
-import { alreadyExists, type OpenDatabase, toStoredRecord } from './client.ts';
-import { parseRecord, retryOnConflict } from './records.ts';
+import type { Database, OpenDatabase } from './database.ts';
+import { alreadyExists, parseRecord, retryOnConflict } from './records.ts';
+import { toStoredRecord } from './stored-record.ts';
 
 const DEADLINE_MS = 3_000;
 /** How long a closed document outlives its grant, so that no request still on its way can open it again. */
@@ -68,6 +68,6 @@ export function createGrantDocumentCloser(openDatabase: OpenDatabase, clock: Clo
   };
 }
 
-function documentIn(database: Firestore, { grant_id }: GrantDocumentName) {
+function documentIn(database: Database, { grant_id }: GrantDocumentName) {
   return database.collection(GRANT_COLLECTION).doc(grant_id);
 }

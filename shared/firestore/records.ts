@@ -1,12 +1,12 @@
 // Documents of Firestore as records: checked against a schema when they are read, and written only if nobody wrote since.
 
-import type { DocumentReference, DocumentSnapshot, Timestamp, WriteBatch } from '@google-cloud/firestore';
 import type * as z from 'zod';
 import { SCHEMA_VERSION } from '../core/schema-version.ts';
 import type { UnreadableRecord, Version } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError, errorMessage } from '../runtime/errors.ts';
-import { fromStored, toStoredRecord } from './client.ts';
+import type { DocumentReference, DocumentSnapshot, Timestamp, WriteBatch } from './database.ts';
+import { fromStored, toStoredRecord } from './stored-record.ts';
 
 /** The record in a document; undefined when there is none. @throws DependencyError when it does not fit the schema */
 export function parseRecord<T>(schema: z.ZodType<T>, snapshot: DocumentSnapshot): T | undefined {
@@ -91,6 +91,11 @@ export async function retryOnConflict<T>(
 /** Whether there is no such document: NOT_FOUND of google.rpc.Code. */
 export function isMissing(error: unknown): boolean {
   return codeOf(error) === 5;
+}
+
+/** Whether there is one already: ALREADY_EXISTS. */
+export function alreadyExists(error: unknown): boolean {
+  return codeOf(error) === 6;
 }
 
 /** Whether there is none, or somebody else wrote first. */

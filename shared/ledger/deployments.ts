@@ -4,7 +4,6 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
 import type * as z from 'zod';
 import {
   type Deployment,
@@ -14,8 +13,9 @@ import {
 } from '../core/deployment/deployment.ts';
 import { MAX_PLAIN_TEXT_BYTES, policyRecordSchema } from '../core/deployment/policy-record.ts';
 import { POLICY_RETENTION_MS } from '../core/timing.ts';
-import { toStored, toStoredRecord } from '../firestore/client.ts';
+import type { Database, DocumentSnapshot } from '../firestore/database.ts';
 import { isMissing, parseAll, parseRecord, putIfUnchanged, retryOnConflict } from '../firestore/records.ts';
+import { toStored, toStoredRecord } from '../firestore/stored-record.ts';
 import type { DeploymentLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
@@ -26,7 +26,7 @@ const decompress = promisify(gunzip);
 /** Bytes of a text that is decompressed. No policy is as long. */
 const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 
-export function createDeploymentLedger(ledger: Firestore, clock: Clock): DeploymentLedger {
+export function createDeploymentLedger(ledger: Database, clock: Clock): DeploymentLedger {
   const deploymentDocument = (name: Deployment['function']) => ledger.collection('deployments').doc(name);
   const policyDocument = (sha256: string) => ledger.collection('policies').doc(sha256);
 

@@ -1,16 +1,6 @@
 // Where the ledger's documents lie, what records they hold, and how a record is written: only if nobody wrote it since it was
 // read, and only where the state machine has such a step.
 
-import type {
-  DocumentReference,
-  DocumentSnapshot,
-  Firestore,
-  Query,
-  QueryDocumentSnapshot,
-  Timestamp,
-  Transaction,
-  WriteBatch,
-} from '@google-cloud/firestore';
 import { type Grant, grantSchema } from '../core/grant/grant.ts';
 import { type JobRecord, jobRecordSchema } from '../core/grant/job-record.ts';
 import { assertGrantTransition } from '../core/grant/transitions.ts';
@@ -20,24 +10,40 @@ import { type Account, accountSchema } from '../core/pool/account.ts';
 import { afterGrantChange } from '../core/pool/lifecycle.ts';
 import { assertAccountTransition } from '../core/pool/transitions.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
+import type {
+  Database,
+  DocumentReference,
+  DocumentSnapshot,
+  Query,
+  Timestamp,
+  Transaction,
+  WriteBatch,
+} from '../firestore/database.ts';
 import { type Loaded, parseAll, parseRecord, putIfUnchanged, retryOnConflict } from '../firestore/records.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { withTimeout } from '../runtime/errors.ts';
 
-export function grantDocument(ledger: Firestore, id: string): DocumentReference {
+/**
+ * Whether a document can have this id: an id from outside may be none. Source: cloud.google.com/firestore/quotas#collections_documents_and_fields.
+ */
+export function isDocumentId(id: string): boolean {
+  return !/^(\.\.?|__.*__)$|\/|^$/s.test(id) && Buffer.byteLength(id) <= 1500;
+}
+
+export function grantDocument(ledger: Database, id: string): DocumentReference {
   return ledger.collection('grants').doc(id);
 }
 
-export function jobDocument(ledger: Firestore, jobId: string): DocumentReference {
+export function jobDocument(ledger: Database, jobId: string): DocumentReference {
   return ledger.collection('jobs').doc(jobId);
 }
 
-export function accountDocument(ledger: Firestore, email: string): DocumentReference {
+export function accountDocument(ledger: Database, email: string): DocumentReference {
   return ledger.collection('service_accounts').doc(email);
 }
 
 /** The blocks of the kill switch that are in force. */
-export function blocksDocument(ledger: Firestore): DocumentReference {
+export function blocksDocument(ledger: Database): DocumentReference {
   return ledger.collection('blocks').doc('current');
 }
 
@@ -135,7 +141,7 @@ export async function* pagesOf(
     readonly after?: DocumentSnapshot | undefined;
     readonly reader?: Transaction;
   },
-): AsyncGenerator<QueryDocumentSnapshot[]> {
+): AsyncGenerator<DocumentSnapshot[]> {
   const { size, reader } = options;
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   for (let last = options.after; left > 0; ) {
@@ -150,14 +156,14 @@ export async function* pagesOf(
 }
 
 /** All of {@link pagesOf} at once. */
-export async function readPages(...args: Parameters<typeof pagesOf>): Promise<QueryDocumentSnapshot[]> {
-  const found: QueryDocumentSnapshot[] = [];
+export async function readPages(...args: Parameters<typeof pagesOf>): Promise<DocumentSnapshot[]> {
+  const found: DocumentSnapshot[] = [];
   for await (const docs of pagesOf(...args)) found.push(...docs);
   return found;
 }
 
 /** The pooled accounts that the grants name, by e-mail address. */
-export async function loadAccounts(ledger: Firestore, grants: readonly Grant[]): Promise<Map<string, Loaded<Account>>> {
+export async function loadAccounts(ledger: Database, grants: readonly Grant[]): Promise<Map<string, Loaded<Account>>> {
   const emails = grants.filter(isPooledGrant).map(({ service_account }) => service_account);
   if (emails.length === 0) return new Map();
   const documents = await ledger.getAll(...emails.map((email) => accountDocument(ledger, email)));

@@ -1,9 +1,9 @@
 // The ledger's part in Firebase users: which generation of each is in force. A user that nobody changed has no record.
 
-import type { DocumentReference, Firestore } from '@google-cloud/firestore';
 import { firebaseUserId, firebaseUserSchema } from '../core/firebase-user.ts';
-import { toStoredRecord } from '../firestore/client.ts';
+import type { Database, DocumentReference } from '../firestore/database.ts';
 import { parseRecord } from '../firestore/records.ts';
+import { toStoredRecord } from '../firestore/stored-record.ts';
 import type { FirebaseUsers } from '../operations/ports.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
 import { commitWithRetry, withLedgerTimeout } from './documents.ts';
@@ -11,7 +11,7 @@ import { commitWithRetry, withLedgerTimeout } from './documents.ts';
 /** Read at the first request for a user, and then this often. In between it learns of a change by finding it. */
 const READ_AGAIN_MS = 10 * 60_000;
 
-export function createFirebaseUserLedger(ledger: Firestore, clock: Clock): FirebaseUsers {
+export function createFirebaseUserLedger(ledger: Database, clock: Clock): FirebaseUsers {
   const known = new Map<string, { readonly generation: number; readonly read_at: number }>();
   const documentOf = (id: string) => ledger.collection('firebase_users').doc(id);
   const remember = (id: string, generation: number) => {

@@ -2,22 +2,22 @@
 // with point-in-time recovery whole minutes are kept for seven days, which pages do not use.
 // Source: cloud.google.com/firestore/docs/use-pitr.
 
-import {
-  type CollectionReference,
-  type DocumentSnapshot,
-  FieldPath,
-  type Firestore,
-  type Query,
-  type QueryDocumentSnapshot,
-  Timestamp,
-  type Transaction,
-} from '@google-cloud/firestore';
+import { Timestamp } from '@google-cloud/firestore';
 import { fitsFilters, type GrantFilters } from '../core/grant/filters.ts';
 import { type Grant, LIVE_STATES } from '../core/grant/grant.ts';
+import {
+  type CollectionReference,
+  DOCUMENT_ID,
+  type DocumentSnapshot,
+  type HistoricDatabase,
+  type Query,
+  type Transaction,
+} from '../firestore/database.ts';
 import { parseAll } from '../firestore/records.ts';
 import type { FoundGrants, GrantPosition, UnreadableRecord } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { blocksDocument, grantDocument, pagesOf, toGrant, withLedgerTimeout } from './documents.ts';
+import { readOtherStates, readOtherTimes } from './unlisted-grants.ts';
 
 /** Documents of one query: a grant with many tokens is large. */
 const PER_READ = 100;
@@ -28,8 +28,19 @@ const PAGE_MS = 10_000;
 /** Later than every time on record. */
 const END_OF_TIME = new Date(Date.UTC(9999, 0));
 
-export function createGrantFinder(ledger: Firestore, clock: Clock) {
+export function createGrantFinder(ledger: HistoricDatabase, clock: Clock) {
   const grants = ledger.collection('grants');
+
+  /** Where a list is by state or by time, what its queries cannot find. */
+  const readUnlisted = async (reader: Transaction, filters: GrantFilters): Promise<readonly UnreadableRecord[]> => {
+    if (filters.token_sha256 !== undefined || filters.job_id !== undefined) return [];
+    const get = (query: Query) => withLedgerTimeout(clock, reader.get(query));
+    const inPeriod = filters.from !== undefined || filters.to !== undefined;
+    if (!inPeriod && !filters.states) return [];
+    const found = [readOtherStates(ledger, get), ...(inPeriod ? [readOtherTimes(ledger, get)] : [])];
+    const records = (await Promise.all(found)).flat();
+    return [...new Map(records.map((record) => [record.id, record])).values()];
+  };
 
   const find = async (reader: Transaction, filters: GrantFilters, limit: number, position: GrantPosition) => {
     const queries = queriesFor(grants, filters);
@@ -46,7 +57,8 @@ export function createGrantFinder(ledger: Firestore, clock: Clock) {
       }
       start = undefined;
     }
-    return { ...page.found(), next: undefined };
+    const { grants: found, unreadable } = page.found();
+    return { grants: found, unreadable: [...unreadable, ...(await readUnlisted(reader, filters))], next: undefined };
   };
 
   return async (
@@ -79,7 +91,7 @@ class Page {
   }
 
   /** @returns the document with which the page ends; undefined while it has room */
-  add(docs: readonly QueryDocumentSnapshot[], now: number): QueryDocumentSnapshot | undefined {
+  add(docs: readonly DocumentSnapshot[], now: number): DocumentSnapshot | undefined {
     for (const document of docs) {
       const { loaded, unreadable } = parseAll([document], toGrant);
       // Nobody knows whether one that cannot be read fits.
@@ -101,7 +113,7 @@ class Page {
  * indexed, and of two indexes Firestore merges only those in the same order.
  */
 function queriesFor(grants: CollectionReference, filters: GrantFilters): Query[] {
-  const byId = FieldPath.documentId();
+  const byId = DOCUMENT_ID;
   const { token_sha256, job_id, states, from, to, environment } = filters;
   if (token_sha256 !== undefined) return [grants.where('token_sha256s', 'array-contains', token_sha256).orderBy(byId)];
   if (job_id !== undefined) return [grants.where('subject.id', '==', job_id).orderBy(byId)];
@@ -137,7 +149,8 @@ function namedIn(grants: CollectionReference, filters: GrantFilters): Query {
 }
 
 /** By Firestore's clock. */
-async function presentOf(ledger: Firestore, clock: Clock): Promise<GrantPosition['as_of']> {
+async function presentOf(ledger: HistoricDatabase, clock: Clock): Promise<GrantPosition['as_of']> {
   const { readTime } = await withLedgerTimeout(clock, blocksDocument(ledger).get());
+  if (!readTime) throw new Error('a document without the time at which it was read');
   return { seconds: readTime.seconds, nanoseconds: readTime.nanoseconds };
 }

@@ -2,7 +2,6 @@
 // is returned. A job's end writes the job's record and all its grants in one commit. A request for a token writes at least
 // one of them, and only if unchanged since it was read. So the later of the two sees the other.
 
-import type { DocumentSnapshot, Firestore, Timestamp, WriteBatch } from '@google-cloud/firestore';
 import { activate, type MintedToken } from '../core/grant/activate.ts';
 import { basisOf, sameBasis } from '../core/grant/basis.ts';
 import { abandonLease } from '../core/grant/end.ts';
@@ -18,6 +17,7 @@ import { poolExhausted } from '../core/pool/forecast.ts';
 import { lease, recordShared } from '../core/pool/lifecycle.ts';
 import { buildOf } from '../core/subject/buildkite-job.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
+import type { Database, DocumentSnapshot, Timestamp, WriteBatch } from '../firestore/database.ts';
 import {
   isConflictOrMissing,
   isWriteConflict,
@@ -85,7 +85,7 @@ const FIRST_ISSUE_RETRY_MS = 3_000;
 /** Seconds after which a request that lost its races may try again. */
 const BUSY_RETRY_AFTER = 1;
 
-export function createIssuanceLedger(ledger: Firestore, clock: Clock): IssuanceLedger {
+export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLedger {
   const liveGrants = createPipelineGrantCounter(ledger, clock);
   const exhausted = new ExhaustedPoolCache(clock);
   const turns = new Turns();

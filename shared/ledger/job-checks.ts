@@ -1,14 +1,14 @@
 // What the ledger knows of jobs that are to be looked up at Buildkite: which are due, which of them still have live grants,
 // when each is looked up next, and which sweep may call Buildkite. Every write is conditional.
 
-import type { Firestore, Query, Timestamp } from '@google-cloud/firestore';
 import * as z from 'zod';
 import { chunksOf } from '../core/chunks.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { CALLS_PER_MINUTE, type Check, NO_CHECK, recentCalls } from '../core/grant/job-check.ts';
 import { UNCHECKED_MS } from '../core/timing.ts';
-import { toStored, toStoredRecord } from '../firestore/client.ts';
+import type { Database, Query, Timestamp } from '../firestore/database.ts';
 import { isConflictOrMissing, parseAll, parseRecord, timestampOf } from '../firestore/records.ts';
+import { toStored, toStoredRecord } from '../firestore/stored-record.ts';
 import type { DueJob, JobCheckLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import {
@@ -36,7 +36,7 @@ export const pollLockSchema = z.object({
   calls: z.array(z.object({ called_at: z.number() })).default([]),
 });
 
-export function createJobCheckLedger(ledger: Firestore, clock: Clock): JobCheckLedger {
+export function createJobCheckLedger(ledger: Database, clock: Clock): JobCheckLedger {
   const jobs = ledger.collection('jobs');
   const lockDocument = ledger.collection('locks').doc('buildkite');
 

@@ -2,19 +2,16 @@
 // through. Each grant is ended by the ending ledger, like any other.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Firestore } from '@google-cloud/firestore';
-import { type Blocks, blocksSchema, type KillSwitchRecord, killSwitchSchema } from '../core/kill-switch.ts';
-import { toStoredRecord } from '../firestore/client.ts';
+import { type Blocks, blocksSchema, type KillSwitchRecord, killSwitchSchema, MAX_BLOCKS } from '../core/kill-switch.ts';
+import type { Database } from '../firestore/database.ts';
 import { parseRecord } from '../firestore/records.ts';
-import type { KillSwitchLedger } from '../operations/ports.ts';
+import { toStoredRecord } from '../firestore/stored-record.ts';
+import type { ActProblem, KillSwitchLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { blocksDocument, commitWithRetry, toBlocks, withLedgerTimeout } from './documents.ts';
+import { blocksDocument, commitWithRetry, isDocumentId, toBlocks, withLedgerTimeout } from './documents.ts';
 import { readLiveGrants } from './live-grants.ts';
 
-/** The most blocks in force at once: all of them are read for every request. */
-const MAX_BLOCKS = 100;
-
-export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwitchLedger {
+export function createKillSwitchLedger(ledger: Database, clock: Clock): KillSwitchLedger {
   const killSwitchDocument = (id: string) => ledger.collection('kill_switches').doc(id);
 
   const readKillSwitch = async (id: string): Promise<KillSwitchRecord | undefined> => {
@@ -22,31 +19,37 @@ export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwi
     return parseRecord(killSwitchSchema, read);
   };
 
-  const changeBlocks = async (id: string, killSwitch: KillSwitchRecord, update: (blocks: Blocks) => Blocks) => {
+  const changeBlocks = async (
+    id: string,
+    killSwitch: KillSwitchRecord,
+    update: (blocks: Blocks) => Blocks,
+  ): Promise<ActProblem | undefined> => {
     const read = await blocksDocument(ledger).get();
     const blocks = update(toBlocks(read));
-    if (blocks.length > MAX_BLOCKS) throw new Error(`${MAX_BLOCKS} blocks are in force. Remove one first`);
+    if (blocks.length > MAX_BLOCKS) return 'too_many_blocks';
     const stored = toStoredRecord(blocksSchema.parse({ blocks }));
     const batch = ledger.batch();
     if (read.updateTime) batch.update(read.ref, stored, { lastUpdateTime: read.updateTime });
     else batch.create(read.ref, stored);
     batch.set(killSwitchDocument(id), toStoredRecord(killSwitch));
     await batch.commit();
+    return undefined;
   };
 
-  const record = async (id: string, killSwitch: KillSwitchRecord): Promise<void> => {
+  const record = async (id: string, killSwitch: KillSwitchRecord): Promise<ActProblem | undefined> => {
     const known = await readKillSwitch(id);
     if (
       known?.deactivated_at === null &&
       known.blocks_new === killSwitch.blocks_new &&
       isDeepStrictEqual(known.selector, killSwitch.selector)
     )
-      return;
-    if (known) throw new Error(`${id} is the id of another order, or of a block that was removed`);
+      return undefined;
+    if (known) return 'other_order';
     const { selector, activated_at } = killSwitch;
     if (killSwitch.blocks_new)
-      await changeBlocks(id, killSwitch, (blocks) => [...blocks, { id, selector, activated_at }]);
-    else await killSwitchDocument(id).create(toStoredRecord(killSwitch));
+      return changeBlocks(id, killSwitch, (blocks) => [...blocks, { id, selector, activated_at }]);
+    await killSwitchDocument(id).create(toStoredRecord(killSwitch));
+    return undefined;
   };
 
   const deactivate = async (id: string, by: string, attempt: { at: number; tried: boolean }): Promise<boolean> => {
@@ -62,7 +65,8 @@ export function createKillSwitchLedger(ledger: Firestore, clock: Clock): KillSwi
 
   return {
     record: (id, killSwitch) => commitWithRetry(clock, () => record(id, killSwitch)),
-    deactivate: (id, by) => {
+    deactivate: async (id, by) => {
+      if (!isDocumentId(id)) return false;
       const attempt = { at: clock.now(), tried: false };
       return commitWithRetry(clock, () => deactivate(id, by, attempt));
     },

@@ -1,13 +1,13 @@
 // Finds a free account of a pool and keeps its record in step with the grant that leases it. Candidates are fixed
 // documents, tried from a random start: no list and no counter that every job would have to write.
 
-import type { DocumentReference, DocumentSnapshot, Firestore, WriteBatch } from '@google-cloud/firestore';
 import type { Grant } from '../core/grant/grant.ts';
 import { isPooledGrant, type PooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Account } from '../core/pool/account.ts';
 import { mayLease, quarantine, reusableAfter } from '../core/pool/lifecycle.ts';
-import { toStored } from '../firestore/client.ts';
+import type { Database, DocumentReference, DocumentSnapshot, WriteBatch } from '../firestore/database.ts';
 import { parseAll } from '../firestore/records.ts';
+import { toStored } from '../firestore/stored-record.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { accountDocument, putAccount, toAccount } from './documents.ts';
 
@@ -70,7 +70,7 @@ export function renewLease(batch: WriteBatch, account: DocumentReference, grant:
 
 /** Adds to the commit that the account which served the grant so far, and from which Google does not mint, is set aside. */
 export async function quarantineAccount(
-  ledger: Firestore,
+  ledger: Database,
   batch: WriteBatch,
   grant: Grant | undefined,
   now: number,

@@ -1,14 +1,14 @@
 // How many live grants a pipeline's jobs hold, about: counted by Firestore, and remembered for some seconds, so that a
 // burst may pass the cap by what it issues meanwhile.
 
-import type { Firestore } from '@google-cloud/firestore';
 import type { Subject } from '../core/subject/buildkite-job.ts';
 import { GRANT_COUNT_CACHE_MS } from '../core/timing.ts';
+import type { Database } from '../firestore/database.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 const MAX_CACHED = 1000;
 
-export function createPipelineGrantCounter(ledger: Firestore, clock: Clock): (subject: Subject) => Promise<number> {
+export function createPipelineGrantCounter(ledger: Database, clock: Clock): (subject: Subject) => Promise<number> {
   const counts = new Map<string, { readonly at: number; readonly count: Promise<number> }>();
   const count = async (pipeline_slug: string) => {
     const grants = ledger.collection('grants').where('subject.pipeline_slug', '==', pipeline_slug);

@@ -1,11 +1,11 @@
 // What people read of the ledger, through `reader` and `admin`: grants, and acts of the kill switch. It writes nothing.
 
-import type { Firestore } from '@google-cloud/firestore';
 import { type ExactField, killSwitchSchema } from '../core/kill-switch.ts';
+import type { HistoricDatabase } from '../firestore/database.ts';
 import { parseAll, parseRecord } from '../firestore/records.ts';
 import type { ReaderLedger, UnreadableRecord } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { blocksDocument, grantDocument, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
+import { blocksDocument, grantDocument, isDocumentId, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
 import { createGrantFinder } from './grant-pages.ts';
 import { readLiveGrants } from './live-grants.ts';
 import { createReviewReader } from './review.ts';
@@ -22,9 +22,13 @@ const STORED: Readonly<Record<ExactField, string>> = {
   policy_sha256: 'policy_sha256',
 };
 
-export function createReaderLedger(ledger: Firestore, clock: Clock): ReaderLedger {
+/** Milliseconds for counting live grants, of the minute that Cloud Run gives a request of `reader`. */
+const COUNT_MS = 10_000;
+
+export function createReaderLedger(ledger: HistoricDatabase, clock: Clock): ReaderLedger {
   return {
-    grant: async (id) => toGrant(await withLedgerTimeout(clock, grantDocument(ledger, id).get())),
+    grant: async (id) =>
+      isDocumentId(id) ? toGrant(await withLedgerTimeout(clock, grantDocument(ledger, id).get())) : undefined,
     findGrants: createGrantFinder(ledger, clock),
     reviewRecords: createReviewReader(ledger, clock),
     blocks: async () => toBlocks(await withLedgerTimeout(clock, blocksDocument(ledger).get())),
@@ -37,16 +41,20 @@ export function createReaderLedger(ledger: Firestore, clock: Clock): ReaderLedge
     },
     everHad: async (field, value) => {
       const query = ledger.collection('grants').where(STORED[field], '==', value).limit(1);
-      return !(await withLedgerTimeout(clock, query.get())).empty;
+      return (await withLedgerTimeout(clock, query.get())).docs.length > 0;
     },
     countLive: async () => {
       const live = new Map<string, number>();
       const unreadable: UnreadableRecord[] = [];
+      const until = clock.now() + COUNT_MS;
+      let complete = true;
       for await (const page of readLiveGrants(ledger, clock)) {
         for (const { environment } of page.grants) live.set(environment, (live.get(environment) ?? 0) + 1);
         unreadable.push(...page.unreadable);
+        complete = clock.now() < until;
+        if (!complete) break;
       }
-      return { live, unreadable };
+      return { live, unreadable, complete };
     },
   };
 }

@@ -1,19 +1,19 @@
 // The part of the ledger that takes back what a restore has lost. It writes records of grants and accounts that the state machines
 // have no step for, so it only takes away: see core/restore/lost-grant.ts. `admin` alone has it.
 
-import type { DocumentReference, Firestore } from '@google-cloud/firestore';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
 import { isPooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Account } from '../core/pool/account.ts';
 import { recordShared } from '../core/pool/lifecycle.ts';
 import { accountAfterLoss, accountsOfLost, mergeLost } from '../core/restore/lost-grant.ts';
+import type { Database, DocumentReference } from '../firestore/database.ts';
 import { putIfUnchanged } from '../firestore/records.ts';
 import type { ReplayLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { accountDocument, commitWithRetry, grantDocument, toAccount, toGrant } from './documents.ts';
 
-export function createReplayLedger(ledger: Firestore, clock: Clock): ReplayLedger {
+export function createReplayLedger(ledger: Database, clock: Clock): ReplayLedger {
   const writeGrant = async (lost: Grant): Promise<{ readonly grant: Grant; readonly recorded: boolean }> => {
     const read = await grantDocument(ledger, grantIdOf(lost)).get();
     const existing = toGrant(read);

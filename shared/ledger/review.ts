@@ -1,9 +1,10 @@
 // What a review reads of the ledger apart from grants, all of it as it was at one time: acts of the kill switch, which policies
 // started when, and how far back the grants on record go.
 
-import { FieldPath, type Firestore, type Query, Timestamp, type Transaction } from '@google-cloud/firestore';
+import { Timestamp } from '@google-cloud/firestore';
 import { policyRecordSchema } from '../core/deployment/policy-record.ts';
 import { type KillSwitchRecord, killSwitchSchema } from '../core/kill-switch.ts';
+import { DOCUMENT_ID, type HistoricDatabase, type Query, type Transaction } from '../firestore/database.ts';
 import { parseAll, parseRecord } from '../firestore/records.ts';
 import type { ReviewLedgerRecords, ReviewPeriod } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -14,11 +15,11 @@ const PER_READ = 300;
 /** Without its text, which can be as large as a document. */
 const startsSchema = policyRecordSchema.pick({ first_used_at: true, last_started_at: true });
 
-export function createReviewReader(ledger: Firestore, clock: Clock) {
+export function createReviewReader(ledger: HistoricDatabase, clock: Clock) {
   const readAll = (reader: Transaction, query: Query) => readPages(clock, query, { size: PER_READ, reader });
 
   const readActs = async (reader: Transaction, { from, to }: ReviewPeriod) => {
-    const byId = ledger.collection('kill_switches').orderBy(FieldPath.documentId());
+    const byId = ledger.collection('kill_switches').orderBy(DOCUMENT_ID);
     // All of them: one that cannot be read may have any time, and people make few.
     const { loaded, unreadable } = parseAll(await readAll(reader, byId), (read) => parseRecord(killSwitchSchema, read));
     const acts = loaded
@@ -32,7 +33,7 @@ export function createReviewReader(ledger: Firestore, clock: Clock) {
     const starts = ledger
       .collection('policies')
       .select('first_used_at', 'last_started_at', 'schema_version')
-      .orderBy(FieldPath.documentId());
+      .orderBy(DOCUMENT_ID);
     const { loaded, unreadable } = parseAll(await readAll(reader, starts), (read) => parseRecord(startsSchema, read));
     const policies = loaded
       .map(({ read: { id: sha256 }, record }) => ({ sha256, ...record }))

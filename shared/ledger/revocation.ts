@@ -1,15 +1,15 @@
 // The side of the ledger that ends: it records that a job or a grant ended together with what that means for pooled
 // accounts, and then that access is gone. It can issue nothing.
 
-import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
 import { confirmRevoked, endGrant, expire, grantEndMark, NOT_ENDING } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
 import { endMark, endTimeOf, toTombstone, withoutEndMark } from '../core/grant/job-record.ts';
 import { isOtherPipeline } from '../core/subject/buildkite-job.ts';
 import { END_COMMIT_DEADLINE_MS } from '../core/timing.ts';
-import { toStored } from '../firestore/client.ts';
+import type { Database, DocumentSnapshot } from '../firestore/database.ts';
 import { isConflictOrMissing, parseAll, retryOnConflict } from '../firestore/records.ts';
+import { toStored } from '../firestore/stored-record.ts';
 import type { EndedJob, JobEnd, RevocationLedger } from '../operations/ports.ts';
 import { type Clock, randomUuid } from '../runtime/clock.ts';
 import { withTimeout } from '../runtime/errors.ts';
@@ -24,7 +24,7 @@ import {
   toJobRecord,
 } from './documents.ts';
 
-export function createRevocationLedger(ledger: Firestore, clock: Clock): RevocationLedger {
+export function createRevocationLedger(ledger: Database, clock: Clock): RevocationLedger {
   /**
    * Writes a grant's next record, and with it the record of the pooled account that serves it, in one commit.
    * @param mark what is written on the record alone once a race was lost, so that the job cannot prevent this write

@@ -2,12 +2,12 @@
 // have cooled down. Every query is bounded, and every write is conditional.
 
 import { isDeepStrictEqual } from 'node:util';
-import { FieldPath, type Firestore, type Query } from '@google-cloud/firestore';
 import { type Grant, LIVE_STATES } from '../core/grant/grant.ts';
 import { isPooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Account } from '../core/pool/account.ts';
 import { claimForEnable, confirmEnabled, countFoundEnabled, markChecked, quarantine } from '../core/pool/lifecycle.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
+import { type Database, DOCUMENT_ID, type Query } from '../firestore/database.ts';
 import { parseAll } from '../firestore/records.ts';
 import type { GrantPage, SweepLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -26,7 +26,7 @@ import {
 const PAGE = 100;
 const MAX_ACCOUNTS = 5_000;
 
-export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger {
+export function createSweepLedger(ledger: Database, clock: Clock): SweepLedger {
   const grants = ledger.collection('grants');
   const unended = grants.where('state', 'in', [...LIVE_STATES]);
 
@@ -56,16 +56,13 @@ export function createSweepLedger(ledger: Firestore, clock: Clock): SweepLedger 
   return {
     pendingEnds: (limit) => list(grants.where('ending_since', '>', new Date(0)).orderBy('ending_since'), limit),
     pendingRevocations: (limit) =>
-      list(
-        grants.where('state', '==', 'revoking').where('access_ended_at', '==', null).orderBy(FieldPath.documentId()),
-        limit,
-      ),
+      list(grants.where('state', '==', 'revoking').where('access_ended_at', '==', null).orderBy(DOCUMENT_ID), limit),
     overdue: (limit) => {
       const overdue = new Date(clock.now() - CLOCK_MARGIN_MS);
       return list(unended.where('expires_at', '<=', overdue).orderBy('expires_at'), limit);
     },
     accounts: async () => {
-      const accounts = ledger.collection('service_accounts').orderBy(FieldPath.documentId());
+      const accounts = ledger.collection('service_accounts').orderBy(DOCUMENT_ID);
       const { loaded, unreadable } = parseAll(await read(accounts, MAX_ACCOUNTS), toAccount);
       return { accounts: loaded.map(({ read, record }) => ({ email: read.id, account: record })), unreadable };
     },

@@ -2,19 +2,24 @@
 // the block is removed. The order of steps makes it complete: the block is written before the grants are searched, and a request
 // reads the blocks after its grant is on record. So one of the two sees the other.
 
-import { acceptedUntil } from '../core/grant/accepted.ts';
+import type { EndCause } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
 import type { Selector } from '../core/kill-switch.ts';
 import { maySelect, selects } from '../core/kill-switch.ts';
 import { END_BUDGET_MS } from '../core/timing.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
-import { completeRevocations, type EndResult, failureSubject, mergeEndResults, unreadablePending } from './end-job.ts';
-import type { KillSwitchLedger, ReaderLedger, UnreadableRecord } from './ports.ts';
+import { completeRevocations, type EndResult, failureSubject } from './end-job.ts';
+import { type KillResult, KillTally } from './kill-tally.ts';
+import type { ActProblem, GrantPage, KillSwitchLedger } from './ports.ts';
 import type { RevokeDeps } from './revoke-grant.ts';
 
-/** Milliseconds for ending what was found: an operator waits, and what is left says so. Node waits five minutes for a response. */
-const KILL_BUDGET_MS = 4 * 60_000;
+/** Milliseconds for an act, from the request's begin. Cloud Run ends a request of `admin` after five minutes. */
+export const KILL_BUDGET_MS = 4 * 60_000;
+/** The share of the time that is left in which ends are recorded. The rest takes access away. */
+const RECORDING_SHARE = 2 / 3;
+/** The most grants that wait in memory until access is taken away, at about 1.5 KB each. The sweep goes on with the others. */
+const MAX_WAITING = 20_000;
 
 export interface KillOrder {
   readonly selector: Selector;
@@ -25,109 +30,203 @@ export interface KillOrder {
   readonly blocks_new: boolean;
 }
 
-export interface KillResult extends EndResult {
-  readonly id: string;
-  /** Live when it began, and selected. */
-  readonly selected: readonly Grant[];
-  /** Grants without a `pipeline_id`, left alone because it is not known whether they are selected. */
-  readonly ambiguous: readonly Grant[];
-  /** Selected, also those that were ended before: nothing can reject their tokens before they expire. As on record afterwards. */
-  readonly stillAccepted: readonly Grant[];
-  readonly failures: readonly Failure[];
-}
-
 export interface KillSwitchDeps extends RevokeDeps {
   readonly killSwitchLedger: KillSwitchLedger;
-  readonly readerLedger: Pick<ReaderLedger, 'grant'>;
 }
 
-/** What a look through the live grants found. */
-export interface FoundGrants {
-  readonly selected: readonly Grant[];
-  readonly ambiguous: readonly Grant[];
-  readonly unreadable: readonly UnreadableRecord[];
+interface KillOptions {
+  /** From when on it begins nothing more: milliseconds since the epoch. */
+  readonly until?: number;
+  /**
+   * Live grants, from {@link lookForGrants}. An order that blocks does not use them: only grants that are searched after the block
+   * is on record are all that it has to end.
+   */
+  readonly pages?: AsyncIterable<GrantPage> | undefined;
+  /** Called once the act is on record. */
+  readonly onRecord?: () => void;
+  /** Called with each end, as soon as it is on record. */
+  readonly onEnd?: (ended: EndResult) => void;
 }
 
-/** The live grants that a selector matches, and those where that is not known. Changes nothing. Throws DependencyError. */
-export async function findGrants(
-  { killSwitchLedger }: Pick<KillSwitchDeps, 'killSwitchLedger'>,
-  selector: Selector,
-): Promise<FoundGrants> {
-  const selected: Grant[] = [];
-  const ambiguous: Grant[] = [];
-  const unreadable: UnreadableRecord[] = [];
-  for await (const page of killSwitchLedger.liveGrants()) {
-    selected.push(...page.grants.filter((grant) => selects(selector, grant)));
-    ambiguous.push(...page.grants.filter((grant) => maySelect(selector, grant)));
-    unreadable.push(...page.unreadable);
+/** The order was not recorded, and nothing was done. */
+export class OrderRefused extends Error {
+  override readonly name = 'OrderRefused';
+  readonly problem: ActProblem;
+
+  constructor(id: string, problem: ActProblem) {
+    super(
+      problem === 'too_many_blocks'
+        ? 'too many blocks are in force'
+        : `${id} is the id of another order, or of a block that was removed`,
+    );
+    this.problem = problem;
   }
-  return { selected, ambiguous, unreadable };
 }
 
 /**
- * Activates the kill switch. Safe to repeat, also with the same id. Throws DependencyError when the order could not be recorded or
- * the grants not be read; the result lists what could not be ended.
- * @param found by a look just before, so that there is one. An order that blocks looks by itself: only grants that are searched after
- * the block is on record are all that it has to end. Each is read again before it is ended.
+ * Activates the kill switch. Safe to repeat with the same id: what was ended before costs no time. Throws OrderRefused, and
+ * DependencyError when the order could not be recorded or the grants not be read; the result lists what could not be ended.
  */
 export async function activateKillSwitch(
   deps: KillSwitchDeps,
   id: string,
   order: KillOrder,
-  found?: FoundGrants,
+  options: KillOptions = {},
 ): Promise<KillResult> {
   const { killSwitchLedger, clock } = deps;
-  await killSwitchLedger.record(id, {
+  const { until = clock.now() + KILL_BUDGET_MS, pages, onRecord, onEnd = () => {} } = options;
+  const problem = await killSwitchLedger.record(id, {
     ...order,
     activated_at: clock.now(),
     deactivated_at: null,
     deactivated_by: null,
   });
-  const before = order.blocks_new ? undefined : found;
-  const { selected, ambiguous, unreadable } = before ?? (await findGrants(deps, order.selector));
-  const failures: Failure[] = unreadablePending(unreadable);
-  const cause = { by: 'kill_switch', kill_switch_id: id } as const;
-  const options = { until: clock.now() + KILL_BUDGET_MS, clock, failures, name: failureSubject };
+  if (problem) throw new OrderRefused(id, problem);
+  onRecord?.();
+  const tally = new KillTally();
+  const act = { id, selector: order.selector, tally, onEnd, until };
+  const live = order.blocks_new ? undefined : pages;
   // All ends go on record first: from then on the sweep helps.
-  const ended: Grant[] = [];
-  const notEnded = await forEachConcurrently(selected, options, async (grant) => {
-    const record = await deps.ledger.endGrant(grant, cause);
-    if (record) ended.push(record);
-  });
-  const results: EndResult[] = [];
-  const notCompleted = await forEachConcurrently(ended, options, async (grant) => {
+  const waiting = await recordEnds(deps, act, live ?? killSwitchLedger.liveGrants());
+  await takeAccess(deps, act, waiting);
+  return tally.result(id);
+}
+
+interface Act {
+  readonly id: string;
+  readonly selector: Selector;
+  readonly tally: KillTally;
+  readonly onEnd: (ended: EndResult) => void;
+  readonly until: number;
+}
+
+const causeOf = ({ id }: Act): EndCause => ({ by: 'kill_switch', kill_switch_id: id });
+
+/** Records the ends, page by page. @returns the grants whose access is to be taken away */
+async function recordEnds(deps: KillSwitchDeps, act: Act, pages: AsyncIterable<GrantPage>): Promise<Grant[]> {
+  const { clock } = deps;
+  const { selector, tally } = act;
+  const until = clock.now() + (act.until - clock.now()) * RECORDING_SHARE;
+  const waiting: Grant[] = [];
+  for await (const { grants, unreadable } of pages) {
+    if (clock.now() >= until) {
+      if (grants.length + unreadable.length > 0) tally.notAllRead(`${NOT_ALL_READ}: ${resume(act.id)}`);
+      break;
+    }
+    const selected = grants.filter((grant) => selects(selector, grant));
+    const ambiguous = grants.filter((grant) => maySelect(selector, grant));
+    tally.found(selected, ambiguous, unreadable);
+    const left = await forEachOf(deps, act, { grants: selected, until }, async (grant) => {
+      const ended = await recordEnd(deps, act, grant);
+      if (ended && waiting.length < MAX_WAITING) waiting.push(ended);
+      else if (ended) tally.left([ended], SWEEP_GOES_ON);
+    });
+    tally.left(left, `not ended for lack of time: ${resume(act.id)}`);
+  }
+  return waiting;
+}
+
+/** @returns the record where access is still to be taken away */
+async function recordEnd(deps: KillSwitchDeps, act: Act, grant: Grant): Promise<Grant | undefined> {
+  const { clock, ledger } = deps;
+  const { tally } = act;
+  if (isWaiting(grant)) return grant;
+  if (grant.state === 'revoking' || grant.ended_at !== null) {
+    tally.endedBefore(grant, clock.now());
+    return undefined;
+  }
+  const ended = await ledger.endGrant(grant, causeOf(act));
+  if (!ended) tally.gone();
+  else if (isWaiting(ended)) return ended;
+  else if (ended.state === 'revoking') tally.endedBefore(ended, clock.now());
+  else report(act, ended, await completeRevocations(deps, [ended], clock.now()), clock.now());
+  return undefined;
+}
+
+async function takeAccess(deps: KillSwitchDeps, act: Act, waiting: readonly Grant[]): Promise<void> {
+  const { clock, ledger } = deps;
+  const left = await forEachOf(deps, act, { grants: waiting, until: act.until }, async (grant) => {
     // Read again right before the account is disabled: by now the sweep may have enabled it for another job.
-    const current = grant.state === 'revoking' ? await deps.ledger.endGrant(grant, cause) : grant;
-    if (current) results.push(await completeRevocations(deps, [current], clock.now() + END_BUDGET_MS));
+    const current = await ledger.endGrant(grant, causeOf(act));
+    if (!current) return act.tally.gone();
+    report(act, current, await completeRevocations(deps, [current], clock.now() + END_BUDGET_MS), clock.now());
   });
-  const merged = mergeEndResults(results);
-  failures.push(...notEnded.map((grant) => notAttempted(grant, 'not ended for lack of time: repeat the command')));
-  failures.push(...notCompleted.map((grant) => notAttempted(grant, 'on record as ending; the sweep goes on')));
-  const stillAccepted = await findStillAccepted(deps, selected, [...merged.revoked, ...merged.expired]);
-  return { ...merged, id, selected, ambiguous, stillAccepted, failures };
+  act.tally.left(left, SWEEP_GOES_ON);
 }
 
-function notAttempted(grant: Grant, error: string): Failure {
-  return { ...failureSubject(grant), code: 'not_attempted', error };
+const SWEEP_GOES_ON = 'on record as ending; the sweep goes on';
+
+function isWaiting({ state, access_ended_at }: Grant): boolean {
+  return state === 'revoking' && access_ended_at === null;
 }
 
-/** The grants, apart from those that have ended, whose tokens are accepted by their record and are not being revoked. */
-async function findStillAccepted(
-  { readerLedger, clock }: KillSwitchDeps,
-  selected: readonly Grant[],
-  ended: readonly Grant[],
-): Promise<Grant[]> {
-  const known = new Set(ended.map(grantIdOf));
-  const accepted: Grant[] = [];
-  const options = { until: Number.POSITIVE_INFINITY, clock, failures: [], name: failureSubject };
-  await forEachConcurrently(
-    selected.filter((grant) => !known.has(grantIdOf(grant))),
-    options,
-    async (grant) => {
-      const current = await readerLedger.grant(grantIdOf(grant)).catch(() => grant);
-      if (!current || (current.state === 'revoking' && current.access_ended_at === null)) return;
-      if (acceptedUntil(current, clock.now()) !== null) accepted.push(current);
-    },
-  );
-  return accepted;
+function report({ tally, onEnd }: Act, grant: Grant, result: EndResult, now: number): void {
+  tally.ended(grant, result, now);
+  onEnd(result);
+}
+
+/** What fails is tallied. @returns the grants that it did not come to */
+async function forEachOf(
+  { clock }: KillSwitchDeps,
+  { tally }: Act,
+  { grants, until }: { readonly grants: readonly Grant[]; readonly until: number },
+  work: (grant: Grant) => Promise<unknown>,
+): Promise<readonly Grant[]> {
+  const failures: Failure[] = [];
+  const ends = new Map(grants.map((grant) => [grantIdOf(grant), grant.expires_at]));
+  const left = await forEachConcurrently(grants, { until, clock, failures, name: failureSubject }, work);
+  tally.failed(failures.map((failure) => ({ ...failure, accepted_until: ends.get(failure.grant_id ?? '') ?? null })));
+  return left;
+}
+
+const NOT_ALL_READ = 'not all live grants were looked through for lack of time';
+
+function resume(id: string): string {
+  return `run the command again with --resume ${id}`;
+}
+
+/**
+ * Live grants from the first page on that has one which the selector means, or may mean, or that cannot be read. Undefined when there
+ * is none. Throws DependencyError.
+ */
+export async function lookForGrants(
+  pages: AsyncIterable<GrantPage>,
+  selector: Selector,
+): Promise<AsyncIterable<GrantPage> | undefined> {
+  const rest = pages[Symbol.asyncIterator]();
+  for (let read = await rest.next(); !read.done; read = await rest.next()) {
+    const { grants, unreadable } = read.value;
+    if (unreadable.length > 0 || grants.some((grant) => selects(selector, grant) || maySelect(selector, grant)))
+      return beginningWith(read.value, rest);
+  }
+  return undefined;
+}
+
+async function* beginningWith(first: GrantPage, rest: AsyncIterator<GrantPage>): AsyncGenerator<GrantPage> {
+  yield first;
+  for (let read = await rest.next(); !read.done; read = await rest.next()) yield read.value;
+}
+
+/** What an order would do. Changes nothing. Throws DependencyError. @param until as in {@link KillOptions} */
+export async function previewKill(
+  { clock }: Pick<KillSwitchDeps, 'clock'>,
+  selector: Selector,
+  pages: AsyncIterable<GrantPage>,
+  until: number,
+): Promise<KillResult> {
+  const tally = new KillTally();
+  for await (const { grants, unreadable } of pages) {
+    if (clock.now() >= until) {
+      tally.notAllRead(`${NOT_ALL_READ}: others may match`);
+      break;
+    }
+    const selected = grants.filter((grant) => selects(selector, grant));
+    tally.found(
+      selected,
+      grants.filter((grant) => maySelect(selector, grant)),
+      unreadable,
+    );
+    for (const grant of selected) if (grant.revocation === 'expiry') tally.endedBefore(grant, clock.now());
+  }
+  return tally.result('');
 }

@@ -296,12 +296,15 @@ export interface JobCheckLedger {
   releasePollLock(lock: PollLock, calls: readonly number[], pause: number): Promise<void>;
 }
 
+/** Why an order was not recorded: its id is of another order, or of a block that was removed; or as many blocks as can be are in force. */
+export type ActProblem = 'other_order' | 'too_many_blocks';
+
 export interface KillSwitchLedger {
   /**
-   * Records an order and, if it blocks, its block, in one commit. An order that is on record stays as it is. One whose
-   * block was removed, or that differs, throws. Throws DependencyError, as all of these do.
+   * Records an order and, if it blocks, its block, in one commit. An order that is on record stays as it is. Undefined once it is on
+   * record. Throws DependencyError, as all of these do.
    */
-  record(id: string, killSwitch: KillSwitchRecord): Promise<void>;
+  record(id: string, killSwitch: KillSwitchRecord): Promise<ActProblem | undefined>;
   /** Removes a block. False when there is none with that id. */
   deactivate(id: string, by: string): Promise<boolean>;
   blocks(): Promise<Blocks>;
@@ -372,8 +375,9 @@ export interface ReaderLedger {
   killSwitches(ids: readonly string[]): Promise<ReadonlyMap<string, KillSwitchRecord>>;
   /** Whether any grant on record, live or not, has the value. */
   everHad(field: ExactField, value: string): Promise<boolean>;
-  /** How many grants have not come to their end, by environment; and those that cannot be read. */
+  /** How many grants have not come to their end, by environment; and those that cannot be read. Of very many it counts some: not `complete`. */
   countLive(): Promise<{
+    readonly complete: boolean;
     readonly live: ReadonlyMap<string, number>;
     readonly unreadable: readonly UnreadableRecord[];
   }>;

@@ -1,12 +1,14 @@
 // The clients of the `admin` function: those that end, the ledger of its acts, and one that reads. They can neither mint nor enable
 // an account.
 
+import { createClientOpener } from '../firestore/client.ts';
+import type { HistoricDatabase } from '../firestore/database.ts';
 import { createKillSwitchLedger } from '../ledger/kill-switch.ts';
 import { createReaderLedger } from '../ledger/reader.ts';
 import { createReplayLedger } from '../ledger/replay.ts';
 import type { KillSwitchDeps } from '../operations/kill-switch.ts';
 import type { DeploymentLedger, LookUpToken, ReaderLedger, ReplayLedger } from '../operations/ports.ts';
-import { type ClientSettings, openClients } from './clients.ts';
+import { type ClientSettings, openClientsWith } from './clients.ts';
 import { createRevocationDeps } from './revocation.ts';
 
 export type AdminDeps = KillSwitchDeps & {
@@ -17,8 +19,8 @@ export type AdminDeps = KillSwitchDeps & {
   readonly warmUp: () => Promise<void>;
 };
 
-export function createAdminDeps(deps: ClientSettings): AdminDeps {
-  const clients = openClients(deps);
+export function createAdminDeps(deps: ClientSettings<HistoricDatabase>): AdminDeps {
+  const clients = openClientsWith(createClientOpener, deps);
   return {
     ...createRevocationDeps(deps, clients),
     killSwitchLedger: createKillSwitchLedger(clients.ledger, deps.clock),

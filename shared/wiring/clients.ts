@@ -2,23 +2,24 @@
 // identity. By themselves they neither mint nor end anything.
 
 import type { Settings } from '../core/settings.ts';
-import { createDatabaseOpener, type OpenDatabase } from '../firestore/client.ts';
+import type { Database, OpenDatabase } from '../firestore/database.ts';
+import { createRestOpener } from '../firestore/rest-database.ts';
 import { createServiceIdentity } from '../google/service-identity.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { createHttpClient, type HttpClient } from '../runtime/http-client.ts';
 
-export interface ClientSettings {
+export interface ClientSettings<T extends Database = Database> {
   readonly settings: Settings;
   readonly clock: Clock;
-  /** FIRESTORE_EMULATOR_HOST is in force. */
-  readonly emulator: boolean;
+  /** FIRESTORE_EMULATOR_HOST, where it is in force. */
+  readonly emulatorHost?: string | undefined;
   /** Replacements for Firestore, Google and Buildkite; by default the real ones. */
-  readonly network?: Network;
+  readonly network?: Network<T>;
 }
 
 /** All that leaves the process. */
-export interface Network {
-  readonly openDatabase: OpenDatabase;
+export interface Network<T extends Database = Database> {
+  readonly openDatabase: OpenDatabase<T>;
   readonly sendRequest: HttpClient;
   /** Sends requests with the function's own identity. */
   readonly sendAsService: HttpClient;
@@ -26,10 +27,27 @@ export interface Network {
   readonly warmUp?: () => Promise<void>;
 }
 
-export type Clients = ReturnType<typeof openClients>;
+export type Clients<T extends Database = Database> = ReturnType<typeof clientsOver<T>>;
 
-export function openClients({ settings, clock, emulator, network }: ClientSettings) {
-  const { openDatabase, sendRequest, sendAsService, warmUp } = network ?? connect(clock, emulator);
+export function openClients({ settings, clock, emulatorHost, network }: ClientSettings): Clients {
+  return clientsOver(
+    settings,
+    network ?? connect(clock, (using) => createRestOpener({ ...using, emulatorHost, clock })),
+  );
+}
+
+/** The same with another client for databases. */
+export function openClientsWith<T extends Database>(
+  createOpener: (emulatorHost: string | undefined) => OpenDatabase<T>,
+  { settings, clock, emulatorHost, network }: ClientSettings<T>,
+): Clients<T> {
+  return clientsOver(settings, network ?? connect(clock, () => createOpener(emulatorHost)));
+}
+
+function clientsOver<T extends Database>(
+  settings: Settings,
+  { openDatabase, sendRequest, sendAsService, warmUp }: Network<T>,
+) {
   const ledger = openDatabase({ project: settings.GOOGLE_CLOUD_PROJECT, database: settings.KEYDESK_DATABASE });
   return {
     openDatabase,
@@ -43,8 +61,11 @@ export function openClients({ settings, clock, emulator, network }: ClientSettin
   };
 }
 
-function connect(clock: Clock, emulator: boolean): Network {
+function connect<T extends Database>(
+  clock: Clock,
+  createOpener: (using: { readonly sendRequest: HttpClient; readonly sendAsService: HttpClient }) => OpenDatabase<T>,
+): Network<T> {
   const sendRequest = createHttpClient(clock);
   const { sendRequest: sendAsService, warmUp } = createServiceIdentity(sendRequest, clock);
-  return { openDatabase: createDatabaseOpener(emulator), sendRequest, sendAsService, warmUp };
+  return { openDatabase: createOpener({ sendRequest, sendAsService }), sendRequest, sendAsService, warmUp };
 }

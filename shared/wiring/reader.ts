@@ -1,17 +1,21 @@
 // The client of the `reader` function: one that reads the ledger, and nothing else.
 
+import { createClientOpener } from '../firestore/client.ts';
+import type { HistoricDatabase } from '../firestore/database.ts';
 import { createDeploymentLedger } from '../ledger/deployments.ts';
 import { createReaderLedger } from '../ledger/reader.ts';
 import type { DeploymentLedger, ReaderLedger } from '../operations/ports.ts';
-import { type ClientSettings, openClients } from './clients.ts';
+import { type ClientSettings, openClientsWith } from './clients.ts';
 
 export interface ReaderClients {
   readonly readerLedger: ReaderLedger;
   readonly deploymentLedger: Pick<DeploymentLedger, 'deployments' | 'policy'>;
 }
 
-export function createReaderDeps(deps: ClientSettings): ReaderClients & { readonly warmUp: () => Promise<void> } {
-  const { ledger, warmUp } = openClients(deps);
+export function createReaderDeps(
+  deps: ClientSettings<HistoricDatabase>,
+): ReaderClients & { readonly warmUp: () => Promise<void> } {
+  const { ledger, warmUp } = openClientsWith(createClientOpener, deps);
   const { deployments, policy } = createDeploymentLedger(ledger, deps.clock);
   return {
     readerLedger: createReaderLedger(ledger, deps.clock),

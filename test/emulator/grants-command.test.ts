@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../sandbox/functions.ts';
+import { KEYDESK } from '../fixtures/command.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { everyKindPolicyText } from '../fixtures/policies.ts';
 
@@ -34,7 +35,7 @@ const environment = async (settings: Record<string, string> = {}) => ({
 const run = async (args: readonly string[], settings?: Record<string, string>, input = '') => {
   const env = await environment(settings);
   return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-    const child = execFile(process.execPath, ['cli/keydesk.ts', ...args], { cwd: ROOT, env }, (_, out, err) =>
+    const child = execFile(process.execPath, [KEYDESK, ...args], { cwd: ROOT, env }, (_, out, err) =>
       resolve({ code: child.exitCode, out, err }),
     );
     child.stdin?.end(input);
@@ -188,7 +189,7 @@ describe('keydesk grants export', () => {
 describe('keydesk grants watch', () => {
   it('prints live grants, and exits with 0 when it is interrupted', async () => {
     const { grant_id, job } = await issue();
-    const args = ['cli/keydesk.ts', 'grants', 'watch', '--job-id', job.id];
+    const args = [KEYDESK, 'grants', 'watch', '--job-id', job.id];
     const child = spawn(process.execPath, args, { cwd: ROOT, env: await environment() });
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
     let out = '';

@@ -6,19 +6,22 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { WriteBatch } from '@google-cloud/firestore';
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { ROOT } from '../../sandbox/functions.ts';
 import type { Grant } from '../../shared/core/grant/grant.ts';
 import { grantIdOf } from '../../shared/core/grant/id.ts';
 import type { Selector } from '../../shared/core/kill-switch.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
+import type { WriteBatch } from '../../shared/firestore/database.ts';
 import type { IssueDeps } from '../../shared/operations/issue-token.ts';
-import { activateKillSwitch, type KillResult, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
+import { activateKillSwitch, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
+import type { KillResult } from '../../shared/operations/kill-tally.ts';
 import { createAdminDeps } from '../../shared/wiring/admin.ts';
+import { KEYDESK } from '../fixtures/command.ts';
 import {
   type Called,
+  databaseForJobs,
   databaseOf,
   firestoreAs,
   type InProcessKeydesk,
@@ -31,6 +34,16 @@ const UUID = '11111111-4782-42b5-afc1-16715b10b1f0';
 const KINDS = ['staging-config', 'staging-admin', 'staging-export'];
 /** Claims that no other job has. */
 const job = { pipeline_slug: 'web', build_branch: 'release/7', agent_id: UUID, pipeline_id: UUID };
+const NOTHING = {
+  selected: 0,
+  revoked: 0,
+  disabled: 0,
+  still_accepted: 0,
+  expired: 0,
+  ended_before: 0,
+  unfinished: 0,
+  ambiguous: 0,
+};
 const WHO = { actor: 'ada@acme.example', reason: 'INC-7: a leaked agent' };
 
 const policy = (project: string) => {
@@ -54,7 +67,11 @@ let killing: KillSwitchDeps;
 beforeAll(async () => {
   keydesk = await openInProcessKeydesk({ policy });
   deps = { ...keydesk.tokenDeps };
-  killing = createAdminDeps({ settings: keydesk.settings, emulator: true, clock: keydesk.clock });
+  killing = createAdminDeps({
+    settings: keydesk.settings,
+    emulatorHost: inject('firestoreHost'),
+    clock: keydesk.clock,
+  });
   await newHolder();
   await kill({ issued_since: 0 });
 });
@@ -208,9 +225,10 @@ describe('a request in flight when a kill switch order blocks it', () => {
         if (point === `after ${what}`) await act();
         return result;
       };
-    const { commit } = WriteBatch.prototype;
+    const batches = Object.getPrototypeOf(databaseForJobs(keydesk.project, 'ledger').batch()) as WriteBatch;
+    const { commit } = batches;
     if (point === 'while reserving')
-      vi.spyOn(WriteBatch.prototype, 'commit').mockImplementationOnce(async function (this: WriteBatch) {
+      vi.spyOn(batches, 'commit').mockImplementationOnce(async function (this: WriteBatch) {
         await act();
         return commit.call(this);
       });
@@ -274,7 +292,7 @@ describe('keydesk kill', () => {
       ...settings,
     };
     return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-      const child = execFile(process.execPath, ['cli/keydesk.ts', ...args], { cwd: ROOT, env }, (_, out, err) =>
+      const child = execFile(process.execPath, [KEYDESK, ...args], { cwd: ROOT, env }, (_, out, err) =>
         resolve({ code: child.exitCode, out, err }),
       );
     });
@@ -305,7 +323,7 @@ describe('keydesk kill', () => {
     expect([killed.code, block_id, counts]).toEqual([
       0,
       id,
-      { selected: 3, revoked: 2, still_accepted: 1, expired: 0, unfinished: 0 },
+      { ...NOTHING, selected: 3, revoked: 1, disabled: 1, still_accepted: 1 },
     ]);
     const [act, ...ended] = keydesk.audit.slice(before);
     expect(act).toMatchObject({ event: 'kill_switch.activated', ...WHO, selector: { build_branch: 'release/8' } });
@@ -330,7 +348,7 @@ describe('keydesk kill', () => {
     for (const revoked of [0, 0]) {
       const { out } = await run(['kill', '--token', file, '--json', ...why]);
       const { counts, still_accepted } = JSON.parse(out);
-      expect(counts).toEqual({ selected: 1, revoked, still_accepted: 1, expired: 0, unfinished: 0 });
+      expect(counts).toEqual({ ...NOTHING, selected: 1, revoked, still_accepted: 1 });
       expect(still_accepted).toMatchObject([{ grant_id: export_.grant_id }]);
     }
     expect(await works(export_)).toBe(true);

@@ -15,11 +15,13 @@ import {
 } from '@google-cloud/firestore';
 import * as fc from 'fast-check';
 import { describe, expect, inject, it } from 'vitest';
-import { createDatabaseOpener } from '../../shared/firestore/client.ts';
+import { clientOpener } from '../fixtures/emulator-databases.ts';
 import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
 
-process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
-const emulator = createDatabaseOpener(true)({ project: `memory-${randomUUID().slice(0, 8)}`, database: '(default)' });
+const emulator = clientOpener(inject('firestoreHost'))({
+  project: `memory-${randomUUID().slice(0, 8)}`,
+  database: '(default)',
+});
 
 const IDS = ['a', 'b', 'c', 'd'] as const;
 type Id = (typeof IDS)[number];

@@ -6,9 +6,9 @@ import { putRules, RulesRefused } from '../../sandbox/emulators.ts';
 import { documentPathProblem, RULES_WORDS } from '../../shared/core/policy/document-path.ts';
 import { newRulesFile } from '../../shared/core/security-rules/generate.ts';
 import { generatedRulesProblems, MAX_MATCHES_OF_A_DOCUMENT } from '../../shared/core/security-rules/limits.ts';
-import { createDatabaseOpener } from '../../shared/firestore/client.ts';
 import { createGrantDocumentOpener } from '../../shared/firestore/grant-document.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { restOpener } from '../fixtures/emulator-databases.ts';
 import { firestorePolicy } from '../fixtures/firestore-policy.ts';
 
 const PROJECT = `rules-limits-${process.pid}-${systemClock.now().toString(36)}`;
@@ -80,7 +80,7 @@ describe('a request', () => {
   async function statusFor(credential: string, at: string, request: RequestInit = {}): Promise<number> {
     const grant_id = `grant-of-${credential}`;
     const expires_at = systemClock.now() + 3_600_000;
-    const open = createGrantDocumentOpener(createDatabaseOpener(true), systemClock);
+    const open = createGrantDocumentOpener(restOpener(inject('firestoreHost')), systemClock);
     await open({ project: PROJECT, database: DATABASE, grant_id }, { roles: [credential], expires_at });
     const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const claims = { sub: 'keydesk', firebase: { sign_in_provider: 'custom' }, keydesk_grant: grant_id };

@@ -6,14 +6,15 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { putRules } from '../../sandbox/emulators.ts';
 import type { Policy } from '../../shared/core/policy/policy.ts';
 import { newRulesFile, replaceGenerated } from '../../shared/core/security-rules/generate.ts';
-import { createDatabaseOpener } from '../../shared/firestore/client.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../shared/firestore/grant-document.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { clientOpener, restOpener } from '../fixtures/emulator-databases.ts';
 import { firestorePolicy } from '../fixtures/firestore-policy.ts';
 
-const openDatabase = createDatabaseOpener(true);
-const open = createGrantDocumentOpener(openDatabase, systemClock);
-const close = createGrantDocumentCloser(openDatabase, systemClock);
+const openDatabase = clientOpener(inject('firestoreHost'));
+const used = restOpener(inject('firestoreHost'));
+const open = createGrantDocumentOpener(used, systemClock);
+const close = createGrantDocumentCloser(used, systemClock);
 const IN_AN_HOUR = () => systemClock.now() + 3_600_000;
 
 beforeAll(() => {

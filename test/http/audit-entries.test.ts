@@ -112,6 +112,7 @@ describe('the lines of a sweep', () => {
       body: Buffer.alloc(0),
       request_id: 'r',
       remoteIp: undefined,
+      audit: () => {},
     };
     const { auditEvents = [] } = await handler(request);
     return (event: string) => auditEvents.filter((entry) => entry.event === event);

@@ -112,7 +112,7 @@ export class BusyGrant {
     const sendRequest = () => Promise.reject(new Error('nobody expected a request'));
     const openDatabase = ({ project }: { readonly project: string }) => (project === 'acme-data' ? documents : ledger);
     const network = { openDatabase, sendRequest, sendAsService: sendRequest };
-    return { settings: parsed.settings, clock: this.clock, emulator: false, network };
+    return { settings: parsed.settings, clock: this.clock, network };
   }
 
   /** The operator's clients. */
@@ -162,6 +162,7 @@ export class BusyGrant {
         body: Buffer.from(String(new URLSearchParams(form))),
         request_id: `request-${this.#requests}`,
         remoteIp: undefined,
+        audit: () => {},
       });
       return {
         status,

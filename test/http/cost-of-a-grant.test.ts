@@ -107,7 +107,7 @@ rules: [{ name: all, match: { pipeline_slug: app }, grants: [it] }]
     sendRequest,
     sendAsService: sendRequest,
   };
-  const deps = { settings: parsed.settings, clock, emulator: false, network };
+  const deps = { settings: parsed.settings, clock, network };
   const { warmUp: _, ...clients } = createTokenDeps({ ...deps, audit: () => {} });
   const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
   const issuing = { policy, verifyJobToken, ...clients, clock };

@@ -8,9 +8,10 @@ import type { Instance, Swept } from '../../shared/core/deployment/deployment.ts
 import { MAX_PLAIN_TEXT_BYTES } from '../../shared/core/deployment/policy-record.ts';
 import { SCHEMA_VERSION } from '../../shared/core/schema-version.ts';
 import { POLICY_RETENTION_MS } from '../../shared/core/timing.ts';
+import type { Database, Timestamp } from '../../shared/firestore/database.ts';
 import { createDeploymentLedger } from '../../shared/ledger/deployments.ts';
 import type { DeploymentLedger } from '../../shared/operations/ports.ts';
-import { databaseOf } from '../fixtures/in-process-keydesk.ts';
+import { databaseForJobs } from '../fixtures/in-process-keydesk.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
 const NOW = Date.UTC(2026, 10, 24, 10);
@@ -21,11 +22,11 @@ const sha256Of = (text: string) => createHash('sha256').update(text).digest('hex
 const policyOf = (text: string) => ({ text, sha256: sha256Of(text) });
 
 let clock: TestClock;
-let firestore: FirebaseFirestore.Firestore;
+let firestore: Database;
 let ledger: DeploymentLedger;
 beforeEach(() => {
   clock = new TestClock(NOW);
-  firestore = databaseOf(`acme-${randomBytes(5).toString('hex')}`, 'ledger');
+  firestore = databaseForJobs(`acme-${randomBytes(5).toString('hex')}`, 'ledger');
   ledger = createDeploymentLedger(firestore, clock);
 });
 const storedIn = async (collection: string, id: string) =>
@@ -45,7 +46,7 @@ describe('a policy', () => {
       last_started_at: NOW + DAY,
     });
     const { delete_at, schema_version } = await storedIn('policies', policy.sha256);
-    expect(delete_at.toMillis()).toBe(NOW + DAY + POLICY_RETENTION_MS);
+    expect((delete_at as Timestamp).toMillis()).toBe(NOW + DAY + POLICY_RETENTION_MS);
     expect(schema_version).toBe(SCHEMA_VERSION);
   });
 

@@ -47,7 +47,7 @@ describe('POST /kill/lost', () => {
     const { line, grant_id, accessToken } = await lose();
     const id = await hold();
     const { status, json, audit } = await post('/kill/lost', { id, grants: [line] });
-    expect([status, json.recorded, json.refused, json.counts.revoked]).toEqual([200, [grant_id], [], 1]);
+    expect([status, json.recorded, json.refused, json.counts.disabled]).toEqual([200, [grant_id], [], 1]);
     expect(audit).toMatchObject([
       { event: 'kill_switch.activated', actor: PERSON, kill_switch_id: id },
       { event: 'grant.revoked', grant_id, kill_switch_id: id },
@@ -67,6 +67,21 @@ describe('POST /kill/lost', () => {
     expect((await ledger().doc(`jobs/${job.id}`).get()).data()).toMatchObject({ ended_by: 'job.finished' });
     const refused = await keydesk.requestByPath(jobToken, 'staging-cache');
     expect(refused.audit).toMatchObject([{ reason: 'job_ended' }]);
+  });
+
+  it('does not believe that access ended, and ends it', async () => {
+    const { line, grant_id, accessToken } = await lose();
+    const claimed = {
+      state: 'revoked',
+      ended_at: line.issued_at,
+      ended_by: 'released',
+      access_ended_at: line.issued_at,
+    };
+    const id = await hold();
+    const { json } = await post('/kill/lost', { id, grants: [{ ...line, ...claimed }] });
+    expect(json).toMatchObject({ recorded: [grant_id], counts: { revoked: 1 } });
+    expect(await keydesk.gate(accessToken)).toBe(401);
+    await removeBlock(id);
   });
 
   it.each<[string, () => Promise<string>]>([

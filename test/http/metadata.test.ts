@@ -1,8 +1,7 @@
 // The metadata document beyond what RFC 8414 says of it (test/http/rfc/rfc8414.test.ts): it is made of the request alone.
 
-import { Query } from '@google-cloud/firestore';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
+import { failQueries, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { FORM, send } from './token-request.ts';
 
 const PATH = '/.well-known/oauth-authorization-server';
@@ -19,7 +18,7 @@ describe('the metadata', () => {
   afterAll(() => keydesk.close());
 
   it('uses neither Google nor the ledger, so that it responds while both fail', async () => {
-    const query = vi.spyOn(Query.prototype, 'get').mockRejectedValue(new Error('14 UNAVAILABLE'));
+    const query = failQueries();
     keydesk.google.fault = () => ({ kind: 'status', status: 503 });
     const calls = keydesk.google.calls.length;
     expect((await send(keydesk, { method: 'GET', path: PATH })).status).toBe(200);

@@ -55,11 +55,34 @@ describe('a private function', () => {
     }
   });
 
-  it('says the same about every token that Google did not sign', async () => {
-    const bodies = ['x', 'a.b.c', await keydesk.buildkite.jobToken(keydesk.buildkite.startJob())].map(async (token) => {
-      const { json } = await keydesk.call(`${keydesk.readerUrl}/blocks`, {
-        headers: { authorization: `Bearer ${token}` },
+  const withoutSignature = (token: string) => token.replace(/[^.]*$/, 'SIGNATURE_REMOVED_BY_GOOGLE');
+
+  it('lets in a token whose copy, which Cloud Run checked, lost its signature', async () => {
+    const authorization = `Bearer ${await keydesk.google.idToken(PERSON)}`;
+    const headers = { authorization, 'x-serverless-authorization': withoutSignature(authorization) };
+    expect(await keydesk.call(`${keydesk.readerUrl}/blocks`, { headers })).toMatchObject({
+      status: 200,
+      audit: [{ actor: PERSON }],
+    });
+  });
+
+  it('says the same about every token that Google did not sign, and of two tokens', async () => {
+    const other = `Bearer ${withoutSignature(await keydesk.google.idToken('mallory@acme.example'))}`;
+    const cases = [
+      ['x'],
+      ['a.b.c'],
+      [await keydesk.buildkite.jobToken(keydesk.buildkite.startJob())],
+      [await keydesk.google.idToken(PERSON), other],
+      [await keydesk.google.idToken(PERSON), 'Basic x'],
+    ] as const;
+    const bodies = cases.map(async ([token, second]) => {
+      const { status, json } = await keydesk.call(`${keydesk.readerUrl}/blocks`, {
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(second === undefined ? {} : { 'x-serverless-authorization': second }),
+        },
       });
+      expect(status).toBe(401);
       return { ...json, request_id: '' };
     });
     expect(new Set((await Promise.all(bodies)).map((body) => JSON.stringify(body))).size).toBe(1);
@@ -90,10 +113,15 @@ describe('GET /grants/ID', () => {
   });
 
   it('responds with 404 about an id that is not on record', async () => {
-    expect(await asPerson(`${keydesk.readerUrl}/grants/none`)).toMatchObject({
-      status: 404,
-      json: { error: 'not_found' },
-    });
+    for (const id of ['none', 'a%2Fb', '..', '__x__', '%00', 'a'.repeat(1501)])
+      expect(await asPerson(`${keydesk.readerUrl}/grants/${id}`), id).toMatchObject({
+        status: 404,
+        json: { error: 'not_found' },
+      });
+    for (const id of ['a%2Fb', '__x__'])
+      expect(await asPerson(`${keydesk.adminUrl}/blocks/${id}/remove`, { body: {} }), id).toMatchObject({
+        status: 404,
+      });
   });
 });
 
@@ -141,7 +169,16 @@ describe('POST /kill', () => {
     };
     const { json } = await kill({ selector: { credential: 'staging-admin' } });
     keydesk.adminDeps.ledger = ledger;
-    expect(json.counts).toEqual({ selected: 1, revoked: 0, still_accepted: 0, expired: 0, unfinished: 0 });
+    expect(json.counts).toEqual({
+      selected: 1,
+      revoked: 0,
+      disabled: 0,
+      still_accepted: 0,
+      expired: 0,
+      ended_before: 1,
+      unfinished: 0,
+      ambiguous: 0,
+    });
     expect(await keydesk.gate(leaked.access_token)).toBe(401);
     expect(await Promise.all(others.map(keydesk.gate))).toEqual([200, 200, 200]);
   });
@@ -256,7 +293,9 @@ describe('POST /kill', () => {
     expect([status, headers.get('retry-after')]).toEqual([503, '2']);
     const { blocks } = (await asPerson(`${keydesk.readerUrl}/blocks`)).json;
     expect(blocks).toMatchObject([{ selector }]);
-    expect(json.error_description).toContain(`The block may be in force. Run it again with --resume ${blocks[0].id}`);
+    expect(json.error_description).toContain(
+      `The block is on record, and not all grants were ended. Run it again with --resume ${blocks[0].id}`,
+    );
     expect(await kill({ id: blocks[0].id, selector, block: true })).toMatchObject({ status: 200 });
   });
 });

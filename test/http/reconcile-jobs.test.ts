@@ -2,11 +2,12 @@
 // have finished, and never calls more often than Buildkite lets it.
 
 import { randomUUID } from 'node:crypto';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import type { LocalReply } from '../../sandbox/local-server.ts';
 import { grantId } from '../../shared/core/grant/id.ts';
 import {
+  databaseForJobs,
   databaseOf,
   firestoreAs,
   type InProcessKeydesk,
@@ -22,6 +23,8 @@ const FIRST = 4 * MINUTE;
 const AGAIN = 4.5 * MINUTE;
 const FOUND = { jobs_checked: 1, buildkite_calls: 1, jobs_reconciled: 1, revoked: 2, not_renewed: 1, failed: 0 };
 const KINDS = ['staging-config', 'staging-admin', 'staging-export'] as const;
+/** For arithmetic over hundreds of builds. Its queries and writes are those of the smaller cases, which the emulator answers too. */
+const inMemory = inject('ledger') === 'memory';
 
 /** Credentials of an hour, so that nothing expires before Buildkite was asked. */
 const policy = (project: string) => {
@@ -250,8 +253,9 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ expired: 1 });
     keydesk.sweepDeps.buildkiteJobs = buildkiteJobs;
     // Its grants are read, it gets a new grant, and only then is it written that nothing of it is live.
-    const reading = vi.spyOn(ledger(), 'getAll').mockImplementationOnce(async (...documents) => {
-      const read = await ledger().getAll(...documents);
+    const used = databaseForJobs(keydesk.project, 'ledger');
+    const reading = vi.spyOn(used, 'getAll').mockImplementationOnce(async (...documents) => {
+      const read = await used.getAll(...documents);
       expect((await requestToken(job)).status).toBe(200);
       return read;
     });
@@ -509,60 +513,66 @@ describe('a job whose webhook was lost', () => {
     }
   });
 
-  it.each([
-    [100, 100],
-    [1000, 200],
-  ])('is found although there are %i jobs before it, of %i builds, about which Buildkite fails', async (count, all) => {
-    await open();
-    const before = new Set((await jobsLike((await newHolder()).job, count, count / all)).map(({ id }) => id));
-    later(FIRST + SECOND);
-    const good = (await newHolder()).job;
-    good.state = 'passed';
-    keydesk.buildkite.beforeJob = (id) => (before.has(id) ? { status: 500 } : undefined);
-    keydesk.buildkite.beforeBuild = () => ({ status: 500 });
-    later(FIRST);
-    let minutes = 0;
-    for (; (await recordOf(good)).ended_at === null && minutes < 60; minutes += 1) {
-      await sweep();
-      later(MINUTE);
-    }
-    // Fifty calls a minute: each of those before it has had its turn once.
-    expect(minutes).toBeLessThanOrEqual(all / 50 + 1);
-    if (count > 100) return;
-    // From then on they back off, and a job that is checked has its turn again in time.
-    const next = (await newHolder()).job;
-    next.state = 'passed';
-    for (minutes = 0; (await recordOf(next)).ended_at === null; minutes += 1) {
-      expect(minutes).toBeLessThanOrEqual(6);
-      await sweep();
-      later(MINUTE);
-    }
-  });
+  const JOBS_BEFORE: [count: number, all: number][] = [[100, 100]];
+  if (inMemory) JOBS_BEFORE.push([1000, 200]);
+  it.each(JOBS_BEFORE)(
+    'is found although there are %i jobs before it, of %i builds, about which Buildkite fails',
+    async (count, all) => {
+      await open();
+      const before = new Set((await jobsLike((await newHolder()).job, count, count / all)).map(({ id }) => id));
+      later(FIRST + SECOND);
+      const good = (await newHolder()).job;
+      good.state = 'passed';
+      keydesk.buildkite.beforeJob = (id) => (before.has(id) ? { status: 500 } : undefined);
+      keydesk.buildkite.beforeBuild = () => ({ status: 500 });
+      later(FIRST);
+      let minutes = 0;
+      for (; (await recordOf(good)).ended_at === null && minutes < 60; minutes += 1) {
+        await sweep();
+        later(MINUTE);
+      }
+      // Fifty calls a minute: each of those before it has had its turn once.
+      expect(minutes).toBeLessThanOrEqual(all / 50 + 1);
+      if (count > 100) return;
+      // From then on they back off, and a job that is checked has its turn again in time.
+      const next = (await newHolder()).job;
+      next.state = 'passed';
+      for (minutes = 0; (await recordOf(next)).ended_at === null; minutes += 1) {
+        expect(minutes).toBeLessThanOrEqual(6);
+        await sweep();
+        later(MINUTE);
+      }
+    },
+  );
 
-  it('is found although Buildkite hangs for the jobs before it: five calls go on at once, each for 8 seconds', async () => {
-    await open();
-    const model = (await newHolder()).job;
-    const bad = new Set([model, ...(await jobsLike(model, 4))].map(({ id }) => id));
-    later(FIRST + SECOND);
-    const good = (await newHolder()).job;
-    good.state = 'passed';
-    const [begun, hanging] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    let hung = 0;
-    keydesk.buildkite.beforeJob = (id) => {
-      if (!bad.has(id)) return undefined;
-      hung += 1;
-      begun.resolve();
-      if (hung === 5) hanging.resolve();
-      return 'hang';
-    };
-    later(FIRST);
-    const swept = sweep();
-    await begun.promise;
-    later(SECOND);
-    await hanging.promise;
-    later(8 * SECOND);
-    expect(await swept).toMatchObject({ jobs_checked: 6, jobs_reconciled: 1, failed: 5 });
-  });
+  // In memory: a request to the emulator that is under way while the clock jumps would meet its deadline too.
+  it.runIf(inMemory)(
+    'is found although Buildkite hangs for the jobs before it: five calls go on at once, each for 8 seconds',
+    async () => {
+      await open();
+      const model = (await newHolder()).job;
+      const bad = new Set([model, ...(await jobsLike(model, 4))].map(({ id }) => id));
+      later(FIRST + SECOND);
+      const good = (await newHolder()).job;
+      good.state = 'passed';
+      const [begun, hanging] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      let hung = 0;
+      keydesk.buildkite.beforeJob = (id) => {
+        if (!bad.has(id)) return undefined;
+        hung += 1;
+        begun.resolve();
+        if (hung === 5) hanging.resolve();
+        return 'hang';
+      };
+      later(FIRST);
+      const swept = sweep();
+      await begun.promise;
+      later(SECOND);
+      await hanging.promise;
+      later(8 * SECOND);
+      expect(await swept).toMatchObject({ jobs_checked: 6, jobs_reconciled: 1, failed: 5 });
+    },
+  );
 
   it('does not wait behind a record that cannot be read', async () => {
     await open();
@@ -615,54 +625,60 @@ describe('a job whose webhook was lost', () => {
     expect((await sweep()).jobs_unchecked_15m).toBe(0);
   });
 
-  it('is found within six minutes of its end in each of 250 builds whose webhooks Buildkite refuses to send', async () => {
-    await open();
-    const model = (await newHolder()).job;
-    const jobs = await jobsLike(model, 249);
-    const writing = jobs.map((job, nth) => {
-      const check_at = new Date(keydesk.clock.now() + (nth * FIRST) / 249);
-      return ledger().collection('jobs').doc(job.id).update({ check_at });
-    });
-    await Promise.all(writing);
-    // They run for a while, and then all end at once.
-    for (let minutes = 0; minutes < 7; minutes += 1) {
-      later(MINUTE);
-      await sweep();
-    }
-    later(30 * SECOND);
-    const endedAt = keydesk.clock.now();
-    for (const job of [model, ...jobs]) job.state = 'passed';
-    later(30 * SECOND);
-    while ((await openJobs()) > 0) {
-      const startedAt = keydesk.clock.now();
-      await sweep();
-      expect(keydesk.clock.now()).toBeLessThanOrEqual(endedAt + 6 * MINUTE);
-      keydesk.clock.set(Math.max(keydesk.clock.now(), startedAt + MINUTE));
-    }
-    expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
-  });
+  it.runIf(inMemory)(
+    'is found within six minutes of its end in each of 250 builds whose webhooks Buildkite refuses to send',
+    async () => {
+      await open();
+      const model = (await newHolder()).job;
+      const jobs = await jobsLike(model, 249);
+      const writing = jobs.map((job, nth) => {
+        const check_at = new Date(keydesk.clock.now() + (nth * FIRST) / 249);
+        return ledger().collection('jobs').doc(job.id).update({ check_at });
+      });
+      await Promise.all(writing);
+      // They run for a while, and then all end at once.
+      for (let minutes = 0; minutes < 7; minutes += 1) {
+        later(MINUTE);
+        await sweep();
+      }
+      later(30 * SECOND);
+      const endedAt = keydesk.clock.now();
+      for (const job of [model, ...jobs]) job.state = 'passed';
+      later(30 * SECOND);
+      while ((await openJobs()) > 0) {
+        const startedAt = keydesk.clock.now();
+        await sweep();
+        expect(keydesk.clock.now()).toBeLessThanOrEqual(endedAt + 6 * MINUTE);
+        keydesk.clock.set(Math.max(keydesk.clock.now(), startedAt + MINUTE));
+      }
+      expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
+    },
+  );
 
-  it('has its turn among 740 builds within a quarter of an hour, with two jobs each: 1,480 jobs', async () => {
-    await open();
-    const model = (await newHolder()).job;
-    // 750 calls fit into the time. Ten are to spare, for lookups that fail on a slow machine.
-    await jobsLike(model, 1_478, 2);
-    later(FIRST);
-    const requested = new Set<number>();
-    keydesk.buildkite.beforeBuild = ({ number }) => {
-      requested.add(number);
-      return undefined;
-    };
-    let jobs = 0;
-    for (let minutes = 0; minutes < 15; minutes += 1) {
-      const startedAt = keydesk.clock.now();
-      jobs += (await sweep()).jobs_checked;
-      keydesk.clock.set(Math.max(keydesk.clock.now(), startedAt + MINUTE));
-    }
-    expect(requested.size).toBe(739);
-    expect(jobs).toBeGreaterThanOrEqual(1_479);
-    expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
-  });
+  it.runIf(inMemory)(
+    'has its turn among 740 builds within a quarter of an hour, with two jobs each: 1,480 jobs',
+    async () => {
+      await open();
+      const model = (await newHolder()).job;
+      // 750 calls fit into the time. Ten are to spare, for lookups that fail on a slow machine.
+      await jobsLike(model, 1_478, 2);
+      later(FIRST);
+      const requested = new Set<number>();
+      keydesk.buildkite.beforeBuild = ({ number }) => {
+        requested.add(number);
+        return undefined;
+      };
+      let jobs = 0;
+      for (let minutes = 0; minutes < 15; minutes += 1) {
+        const startedAt = keydesk.clock.now();
+        jobs += (await sweep()).jobs_checked;
+        keydesk.clock.set(Math.max(keydesk.clock.now(), startedAt + MINUTE));
+      }
+      expect(requested.size).toBe(739);
+      expect(jobs).toBeGreaterThanOrEqual(1_479);
+      expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
+    },
+  );
 
   it('is one of 2,000 in twenty builds of a hundred jobs, which one sweep checks with twenty calls', async () => {
     await open();

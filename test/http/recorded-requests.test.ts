@@ -5,7 +5,7 @@
 // writes the recordings again: read the difference before you commit it. `title` is the test's own; all else is Keydesk's.
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, inject, it } from 'vitest';
 import { EVENTS } from '../../shared/audit/events.ts';
 import { INTROSPECT, REVOKE } from './recorded-requests/held.cases.ts';
 import { type Case, record, type Target } from './recorded-requests/recorder.ts';
@@ -24,8 +24,14 @@ const RECORDINGS: readonly (readonly [file: string, target: Target, cases: reado
 ];
 const recording = process.env.RECORD === '1';
 const urlOf = (file: string) => new URL(`recorded-requests/${file}.json`, import.meta.url);
-const readRecording = (file: string): { readonly title: string }[] =>
-  recording ? [] : JSON.parse(readFileSync(urlOf(file), 'utf8'));
+interface Recording {
+  readonly title: string;
+  /** Documents by database. */
+  readonly ledger: object;
+}
+const readRecording = (file: string): Recording[] => (recording ? [] : JSON.parse(readFileSync(urlOf(file), 'utf8')));
+/** A request that changes no document is recorded in memory only: what it reads on the emulator, other files test. */
+const isRunHere = ({ ledger }: Recording) => inject('ledger') === 'memory' || Object.keys(ledger).length > 0;
 
 describe.each(RECORDINGS)('%s', (file, target, cases) => {
   const recorded = readRecording(file);
@@ -34,12 +40,14 @@ describe.each(RECORDINGS)('%s', (file, target, cases) => {
     if (recording && recordings.length === cases.length) writeFileSync(urlOf(file), toText(recordings));
   });
 
-  for (const aCase of cases)
-    it(aCase[0], async () => {
+  for (const aCase of cases) {
+    const known = recorded.find(({ title }) => title === aCase[0]);
+    it.skipIf(known && !isRunHere(known))(aCase[0], async () => {
       const happened = await record(target, aCase);
       recordings.push(happened);
-      if (!recording) expect(happened).toEqual(recorded.find(({ title }) => title === aCase[0]));
+      if (!recording) expect(happened).toEqual(known);
     });
+  }
 
   it.skipIf(recording)('has a recording of each case and no other', () => {
     expect(recorded.map(({ title }) => title)).toEqual(cases.map(([title]) => title));

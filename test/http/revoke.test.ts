@@ -6,7 +6,7 @@ import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { grantEndMark } from '../../shared/core/grant/end.ts';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
 import { CLOCK_MARGIN_MS, MINT_MARGIN_MS } from '../../shared/core/timing.ts';
-import { toStored } from '../../shared/firestore/client.ts';
+import { toStored } from '../../shared/firestore/stored-record.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import {
   type Called,

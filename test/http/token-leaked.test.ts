@@ -124,7 +124,7 @@ describe('the page for a leaked token', () => {
 
     // 1. It is found by its hash, and rejected.
     const killed = await run('end');
-    expect([killed.code, killed.out]).toEqual([0, expect.stringContaining('1 revoked')]);
+    expect([killed.code, killed.out]).toEqual([0, expect.stringContaining('1 account disabled')]);
     expect(await accepted(leaked)).toBe(401);
     expect(killed.audit).toMatchObject([
       { event: 'kill_switch.activated', actor: PERSON, reason: 'leaked token' },

@@ -1,12 +1,12 @@
 // Strangers at /introspect and /revoke: what cannot be a token costs no query, lookups that find nothing are bounded, and
 // neither a flood from elsewhere nor one's own many tokens keep a job from returning its grant.
 
-import type { Query } from '@google-cloud/firestore';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LookupLimit, PER_ADDRESS, PER_INSTANCE } from '../../functions/token/lookup-limit.ts';
+import type { Query } from '../../shared/firestore/database.ts';
 import {
   type Called,
-  databaseOf,
+  databaseForJobs,
   type InProcessKeydesk,
   openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
@@ -51,7 +51,7 @@ const issued = async (from = AGENT, credential = 'staging-config'): Promise<stri
 const reported = () => keydesk.audit.filter(({ event }) => event === 'token.unknown');
 
 function countQueries() {
-  const query = databaseOf(keydesk.project, 'ledger').collection('grants').where('state', '==', 'active');
+  const query = databaseForJobs(keydesk.project, 'ledger').collection('grants').where('state', '==', 'active');
   const spy = vi.spyOn(Object.getPrototypeOf(query) as Query, 'get');
   onTestFinished(() => spy.mockRestore());
   return spy;

@@ -160,6 +160,16 @@ describe('keydesk webhook install', () => {
     expect(await install()).toMatchObject({ result: 'unchanged', service: own.id });
   });
 
+  it.each(['https://api.buildkite.com/v2/organizations/acme-inc/services?per_page=100', 'not a link'])(
+    'does not take a list for complete whose next page has no cursor: %s',
+    async (next) => {
+      await installed();
+      world.buildkite.services.before = ({ method }) =>
+        method === 'GET' ? { status: 200, json: { items: [], links: { next } } } : undefined;
+      await expect(install()).rejects.toThrow(/Buildkite/);
+    },
+  );
+
   it('names the prefix that was meant when there is no such secret', async () => {
     world.run.secrets = ['keydesc-webhook-tokens', 'other'];
     await expect(install()).rejects.toMatchObject({

@@ -149,6 +149,17 @@ describe('keydesk webhook rotate', () => {
     expect(refused()).toEqual([]);
   });
 
+  it('saves no key when somebody else saved one meanwhile', async () => {
+    world.jobsEnd = true;
+    const theirs = 'another-webhook-key-012345';
+    const report = () => {
+      // The step that follows is about to begin: the function has both keys alone, and Buildkite the old one.
+      if (enabled().length === 1 && runningKeys()?.length === 2) service.settings.token = theirs;
+    };
+    await expect(rotate({ report })).rejects.toThrow('Somebody else changed the deployment meanwhile');
+    expect(service.settings.token).toBe(theirs);
+  });
+
   it('does not take the old key away when Buildkite shows the new one and never signs with it', async () => {
     world.jobsEnd = true;
     service.earlierToken = OLD;

@@ -8,7 +8,7 @@ import { LookupLimit } from '../../functions/token/lookup-limit.ts';
 import { createRevokeHandler } from '../../functions/token/revoke.ts';
 import type { LoadedPolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
-import type { OpenDatabase } from '../../shared/firestore/client.ts';
+import type { HistoricDatabase, OpenDatabase } from '../../shared/firestore/database.ts';
 import { endGrant } from '../../shared/operations/end-job.ts';
 import type { IssueDeps } from '../../shared/operations/issue-token.ts';
 import type { KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
@@ -17,6 +17,7 @@ import type { SweepDeps } from '../../shared/operations/sweep-deps.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { HttpClient } from '../../shared/runtime/http-client.ts';
 import { createAdminDeps } from '../../shared/wiring/admin.ts';
+import type { ClientSettings } from '../../shared/wiring/clients.ts';
 import { createRevocationDeps } from '../../shared/wiring/revocation.ts';
 import { API_TOKEN, type Identity, URLS } from './google.ts';
 import { claimsOf } from './setting.ts';
@@ -53,7 +54,6 @@ export function composeKeydesk(deps: {
   const as = (identity: Identity) => ({
     settings: parsed.settings,
     clock: clockOf(identity),
-    emulator: false,
     network: { openDatabase, sendRequest, sendAsService: sendAs(identity) },
   });
   const { warmUp: _, ...clients } = createTokenDeps({ ...as('token'), audit: () => {} });
@@ -63,7 +63,8 @@ export function composeKeydesk(deps: {
     releaseDeps: createRevocationDeps(as('token')),
     webhookDeps: createRevocationDeps(as('webhook')),
     sweepDeps: createSweepDeps(as('sweep')),
-    killSwitchDeps: createAdminDeps(as('operator')),
+    // The model has no reads of the past.
+    killSwitchDeps: createAdminDeps(as('operator') as ClientSettings<HistoricDatabase>),
   };
 }
 
@@ -85,5 +86,6 @@ export function revokeEndpoint({
       body: Buffer.from(`token=${accessToken}`),
       request_id: 'request',
       remoteIp: '192.0.2.1',
+      audit: () => {},
     });
 }

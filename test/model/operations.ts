@@ -3,7 +3,8 @@
 
 import { endJob, type JobEndResult } from '../../shared/operations/end-job.ts';
 import { type IssueResult, issueToken } from '../../shared/operations/issue-token.ts';
-import { activateKillSwitch, type KillResult } from '../../shared/operations/kill-switch.ts';
+import { activateKillSwitch } from '../../shared/operations/kill-switch.ts';
+import type { KillResult } from '../../shared/operations/kill-tally.ts';
 import { type SweepResult, sweep } from '../../shared/operations/sweep.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import type { Deployment } from './deployment.ts';

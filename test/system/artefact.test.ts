@@ -13,10 +13,10 @@ import { type FakeGoogle, startFakeGoogle } from '../../sandbox/fakes/google/goo
 import { functionEnvironment, ROOT, type RunningFunction, startFunction } from '../../sandbox/functions.ts';
 import { run } from '../../sandbox/process.ts';
 import { keyFingerprint } from '../../shared/core/webhook/key-fingerprint.ts';
-import { createDatabaseOpener } from '../../shared/firestore/client.ts';
 import { createDeploymentLedger } from '../../shared/ledger/deployments.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { VERSION } from '../../shared/version.ts';
+import { restOpener } from '../fixtures/emulator-databases.ts';
 
 const WEBHOOK_TOKEN = 'artefact-webhook-token';
 const AUDIENCE = 'https://keydesk.acme.example';
@@ -78,7 +78,10 @@ describe('the built artefact under functions-framework', () => {
     const project = `artefact-${randomBytes(4).toString('hex')}`;
     const own = { ...settings, GOOGLE_CLOUD_PROJECT: project };
     for (const target of ['token', 'webhook', 'sweep'] as const) started.push(await startFunction(target, own));
-    const ledger = createDeploymentLedger(createDatabaseOpener(true)({ project, database: 'ledger' }), systemClock);
+    const ledger = createDeploymentLedger(
+      restOpener(inject('firestoreHost'))({ project, database: 'ledger' }),
+      systemClock,
+    );
     const common = { version: VERSION, revision: 'keydesk-00001-abc' };
     const text = readFileSync(`${ROOT}/examples/policy.yaml`, 'utf8');
     const policy_sha256 = createHash('sha256').update(text).digest('hex');

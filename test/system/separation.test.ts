@@ -2,7 +2,7 @@
 // the artefact that is deployed, and tried at the local Google, which gives each function an identity of its own.
 
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createSweepDeps } from '../../functions/sweep/dependencies.ts';
 import { createTokenDeps } from '../../functions/token/dependencies.ts';
 import { PERMISSIONS } from '../../sandbox/fakes/google/call.ts';
@@ -58,7 +58,7 @@ describe('the clients of a function', () => {
     keydesk = await openInProcessKeydesk();
   });
   afterAll(() => keydesk.close());
-  const parts = () => ({ settings: keydesk.settings, emulator: true, clock: systemClock });
+  const parts = () => ({ settings: keydesk.settings, emulatorHost: inject('firestoreHost'), clock: systemClock });
 
   it('of token mint, and can neither disable nor enable', () => {
     expect(Object.keys(createTokenDeps({ ...parts(), audit: () => {} })).sort()).toEqual([
@@ -89,7 +89,7 @@ describe('the clients of a function', () => {
       'expire',
     ]);
     expect(Object.keys(createAdminDeps(parts())).sort()).toEqual(
-      [...ending, 'killSwitchLedger', 'readerLedger'].sort(),
+      [...ending, 'killSwitchLedger', 'readerLedger', 'replayLedger'].sort(),
     );
   });
 

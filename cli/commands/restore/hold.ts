@@ -10,6 +10,7 @@ import { closedItems, sweepItem, switchItems } from '../../restore/google-facts.
 import { findHold } from '../../restore/hold-block.ts';
 import { flagsOf, openGoogle, restoreOf, withRestoreOptions } from '../../restore/options.ts';
 import { isDone, item, report } from '../../restore/step.ts';
+import { EXIT, fail } from '../../terminal.ts';
 import { orExplain } from '../webhook/deployment-options.ts';
 import { EXAMPLE } from './texts.ts';
 
@@ -39,8 +40,11 @@ Exit code 1: something is to be done first.`,
         const call = await openOperatorApi('admin', ADMIN_ROUTES, { url: admin, impersonate });
         const known = await findHold(read, restore);
         const id = known?.deactivated_at === null ? known.id : randomUuid(systemClock);
-        if (id !== known?.id)
-          await call('kill', { body: { id, selector: { issued_since: restore.snapshot.iso }, reason, block: true } });
+        if (id !== known?.id) {
+          const selector = { issued_since: restore.snapshot.iso };
+          const { block_id, unfinished } = await call('kill', { body: { id, selector, reason, block: true } });
+          if (block_id === null) fail(EXIT.failure, unfinished[0]?.error ?? 'The block is not in force.');
+        }
         items.push(item(true, { yes: `Every request is refused by the block ${id}.`, no: '' }));
       } else items.push(item(false, { yes: '', no: 'Nothing was blocked: the above comes first.' }));
       report(

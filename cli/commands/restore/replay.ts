@@ -90,7 +90,7 @@ function itemsOf(replayed: Replayed, malformed: number): Item[] {
   const left = (no: string, ...commands: string[]) => item(false, { yes: '', no }, ...commands);
   return [
     done(`${in_log} grants are in the log; ${recorded.length} were not on record, or not as they were.`),
-    done(`${revoked} grants were revoked, and ${expired} had expired.`),
+    done(`${revoked} grants were revoked or their accounts disabled, and ${expired} had expired.`),
     ...refused.map(({ grant_id, problem }) => left(`The grant ${grant_id} was not recorded: ${problem}.`)),
     ...unfinished.map(({ grant_id, error }) => left(`The grant ${grant_id ?? '-'} is not finished: ${error}`)),
     ...(malformed > 0

@@ -15,20 +15,22 @@ export const rotateCommand = withDeploymentOptions(new Command('rotate'))
   .description(
     `Replace the key of the webhook by a random new one. The command stores a version of the secret with both keys, deploys the function with it, and sees that the function accepts the new key. Then it saves the new key at Buildkite, and waits until a webhook of Buildkite was signed with it and nothing that the old key signed can arrive. Only then it deploys the new key alone, and disables the earlier versions. That takes about ten minutes. The end of any job is such a webhook.
 
+With --by-terraform it deploys nothing, and Terraform does: prefer that, because without it you may act as the account of the webhook function, which ends access and writes the data databases.
+
 It is safe to interrupt and to repeat: the next run continues. Run one at a time. Afterwards set webhook_tokens_version to the version that the command prints. An apply with the earlier number fails, and the function keeps running.
 
-${CREDENTIALS_HELP} The API token needs the scopes read_notification_services and write_notification_services. You need roles/secretmanager.admin, roles/run.admin and roles/logging.viewer on Keydesk's project, and roles/iam.serviceAccountUser on the account of the webhook function.`,
+${CREDENTIALS_HELP} The API token needs the scopes read_notification_services and write_notification_services. You need roles/secretmanager.admin and roles/logging.viewer on Keydesk's project. Without --by-terraform also roles/run.admin there, and roles/iam.serviceAccountUser on the account of the webhook function.`,
   )
   .option('--abort', 'go back to the old key, and end the rotation that was begun')
-  .option('--by-terraform', 'deploy nothing: name the version to apply, and continue with the next run')
+  .option('--by-terraform', 'recommended: deploy nothing, name the version to apply, and continue with the next run')
   .option('--wait <minutes>', 'for how long to wait for webhooks', parseMinutes, 20)
   .option('--dry-run', 'change nothing; say what the next step is')
   .option('--json', 'the result as JSON')
   .addHelpText(
     'after',
     `${examples(
-      'webhook rotate --project acme-keydesk --region europe-west1 --organization acme-inc',
       'webhook rotate --project acme-keydesk --region europe-west1 --organization acme-inc --by-terraform',
+      'webhook rotate --project acme-keydesk --region europe-west1 --organization acme-inc',
       'webhook rotate --project acme-keydesk --region europe-west1 --organization acme-inc --abort',
     )}
 

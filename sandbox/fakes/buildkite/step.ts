@@ -83,9 +83,9 @@ export function startStep(options: StepOptions): RunningStep {
   const temporary = join(folder, 'tmp');
   for (const name of ['bin', 'home', 'tmp', 'wrappers']) mkdirSync(join(folder, name));
   writeFileSync(redacted, '');
-  writeFileSync(join(folder, 'bin', 'buildkite-agent'), `#!/bin/sh\nexec '${process.execPath}' '${AGENT}' "$@"\n`, {
-    mode: 0o755,
-  });
+  // Steps call it several times: with V8's compiled code kept it starts in half the time.
+  const runAgent = `NODE_COMPILE_CACHE='${join(tmpdir(), 'node-compile-cache')}' exec '${process.execPath}' '${AGENT}' "$@"`;
+  writeFileSync(join(folder, 'bin', 'buildkite-agent'), `#!/bin/sh\n${runAgent}\n`, { mode: 0o755 });
   const log = new JobLog(redacted);
   const group = new ProcessGroup({ graceMs, limitMs, onOutput: (chunk) => log.take(chunk) });
   const phases: { name: string; exitCode: number }[] = [];

@@ -29,6 +29,10 @@ const killRequestSchema = z.strictObject({
   all: z.boolean().default(false).describe('in place of a selector: every live grant'),
   reason: z.string().trim().min(1, 'says why, for the record').max(1000),
   block: z.boolean().default(false).describe('also refuse new requests that match, until the block is removed'),
+  unknown_ok: z
+    .boolean()
+    .default(false)
+    .describe('with block: accept names that no grant on record has, such as an agent that never requested a token'),
   dry_run: z.boolean().default(false).describe('only list what would be ended'),
 });
 
@@ -39,15 +43,29 @@ const killResponseSchema = z.object({
   selected: grants.describe(`the grants that were live when it began, ${MAX_LISTED} at most`),
   counts: z.object({
     selected: count,
-    revoked: count.describe('access was taken away'),
+    revoked: count.describe('revocation is immediate: no token is accepted any more'),
+    disabled: count.describe(
+      'revocation propagates: the account is disabled. Google may accept its tokens for some time',
+    ),
     still_accepted: count.describe('cannot be revoked; the tokens are accepted until they expire'),
     expired: count.describe('time was up before'),
-    unfinished: count.describe('not ended or not revoked yet'),
+    ended_before: count.describe('something else ended its access before this act came to it'),
+    unfinished: count.describe('not ended or not revoked yet, or not read'),
+    ambiguous: count,
   }),
   still_accepted: grants,
   unfinished: z
-    .array(z.object({ grant_id: z.string().nullable(), error: z.string() }))
-    .describe('the sweep goes on with those that are on record as ending'),
+    .array(
+      z.object({
+        grant_id: z.string().nullable(),
+        error: z.string(),
+        accepted_until: z.iso
+          .datetime()
+          .nullable()
+          .describe('until when a token of it may be accepted at the latest; null: not known'),
+      }),
+    )
+    .describe('what is left, and what to do. The sweep goes on with those that are on record as ending'),
   ambiguous: grants.describe('live grants without a pipeline_id: not known whether they are selected, left alone'),
   block_id: z.string().nullable().describe('the block that is in force from now on'),
 });

@@ -18,7 +18,9 @@ export const grantSummarySchema = z.object({
   state: z.enum(GRANT_STATES),
   accepted_until: time
     .nullable()
-    .describe('until when a token of this grant may be accepted, by the record; null: none is accepted any more'),
+    .describe(
+      'until when a token of this grant may be accepted, by the record; null: its access has ended. Where `revocation` is `propagating`, its account is disabled then, and Google may accept its tokens for some time',
+    ),
   credential: z.string(),
   environment: z.string(),
   kind: z.enum(KIND_NAMES),
@@ -27,6 +29,9 @@ export const grantSummarySchema = z.object({
   policy_sha256: z.string(),
   job: z.record(z.string(), z.union([z.string(), z.number()]).nullable()).describe("the job, by Buildkite's names"),
   service_account: z.string().nullable().describe('the account whose tokens it has'),
+  past_leases: z
+    .array(z.object({ service_account: z.string(), leased_at: time, access_ended_at: time }))
+    .describe('pooled accounts that served it before, oldest first, 200 at most'),
   database: z.string().nullable().describe('PROJECT/DATABASE of a firestore credential'),
   bucket: z.string().nullable(),
   scopes: z.array(z.string()),
@@ -38,7 +43,11 @@ export const grantSummarySchema = z.object({
   ended_by: z.enum(END_CAUSE_NAMES).nullable(),
   kill_switch_id: z.string().nullable(),
   job_finished_at: time.nullable().describe("when the job finished, by Buildkite's clock"),
-  access_ended_at: time.nullable().describe('from when on no token of it is accepted, as on record'),
+  access_ended_at: time
+    .nullable()
+    .describe(
+      'when access ended, as on record: tokens expired or are rejected, or, where `revocation` is `propagating`, the account was disabled. Google may accept its tokens for some time after that',
+    ),
 });
 export type GrantSummary = z.output<typeof grantSummarySchema>;
 
@@ -53,9 +62,6 @@ export const grantDetailsSchema = grantSummarySchema.extend({
   job_ended_at: time.nullable().describe("when the job's end was recorded"),
   storage: storageSchema.describe('the part of a bucket to which its tokens are narrowed'),
   leased_at: time.nullable().describe('since when the pooled account serves this job alone'),
-  past_leases: z
-    .array(z.object({ service_account: z.string(), leased_at: time, access_ended_at: time }))
-    .describe('pooled accounts that served it before, oldest first, 200 at most'),
   superseded: z
     .array(
       z.object({
@@ -85,14 +91,25 @@ export function toGrantDetails(grant: Grant, act: KillSwitchRecord | undefined, 
     job_ended_at: toIsoOrNull(grant.job_ended_at),
     storage: 'storage' in grant ? grant.storage : null,
     leased_at: toIsoOrNull(pooled?.leased_at),
-    past_leases: (pooled?.past_leases ?? []).map(({ service_account, leased_at, access_ended_at }) => ({
-      service_account,
-      leased_at: toIso(leased_at),
-      access_ended_at: toIso(access_ended_at),
-    })),
     superseded: grant.superseded.map(({ expires_at, ...basis }) => ({ ...basis, expires_at: toIso(expires_at) })),
     kill_switch: act ? { actor: act.actor, reason: act.reason, activated_at: toIso(act.activated_at) } : null,
   };
+}
+
+function pastLeasesOf(grant: Grant): GrantSummary['past_leases'] {
+  if (!isPooledGrant(grant)) return [];
+  return grant.past_leases.map(({ service_account, leased_at, access_ended_at }) => ({
+    service_account,
+    leased_at: toIso(leased_at),
+    access_ended_at: toIso(access_ended_at),
+  }));
+}
+
+/** For a cell of a table: each lease as ci-001@acme.iam.gserviceaccount.com:2026-11-24T10:00:00.000Z/2026-11-24T10:15:00.000Z. */
+export function pastLeasesText(leases: GrantSummary['past_leases']): string {
+  return leases
+    .map(({ service_account, leased_at, access_ended_at }) => `${service_account}:${leased_at}/${access_ended_at}`)
+    .join(' ');
 }
 
 /** @param now milliseconds since the epoch */
@@ -110,6 +127,7 @@ export function toGrantSummary(grant: Grant, now: number): GrantSummary {
     policy_sha256,
     job: toJobFields(grant.subject),
     service_account: 'service_account' in grant ? grant.service_account : null,
+    past_leases: pastLeasesOf(grant),
     database: 'database' in grant ? `${grant.project}/${grant.database}` : null,
     bucket: 'storage' in grant ? (grant.storage?.bucket ?? null) : null,
     scopes: 'scopes' in grant ? [...grant.scopes] : [],

@@ -9,6 +9,8 @@ import { KIND_NAMES } from '../kinds/kinds.ts';
 
 /** The most of one request: its body has 64 KiB at most. */
 export const MAX_LOST_GRANTS = 20;
+/** The most hashes of one grant. */
+export const MAX_LOST_TOKENS = 200;
 
 const time = z.iso.datetime();
 const text = z.string().max(1024);
@@ -60,9 +62,9 @@ export const lostGrantSchema = z.object({
     .default([]),
   tokens: z
     .array(z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), expires_at: time }))
-    .max(500)
+    .max(MAX_LOST_TOKENS)
     .default([])
-    .describe('from the lines of its issuances'),
+    .describe('from the lines of its issuances, the latest'),
 });
 /** With what a schema fills in. */
 export type LostGrant = z.output<typeof lostGrantSchema>;

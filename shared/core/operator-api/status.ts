@@ -36,12 +36,14 @@ export const statusSchema = z.object({
       oldest_pending_at: time.nullable().describe('when the first of the grants ended whose end is not finished'),
       pending_revocations: z.number().nullable(),
       overdue: z.number().nullable(),
+      failed: z.number().nullable().describe('what the last sweep could not do'),
       jobs_unchecked: z.number().nullable(),
       has_backlog: z.boolean().nullable(),
     })
     .nullable(),
   pools: z.array(poolSchema),
   live_grants: z.record(z.string(), z.number()).describe('by environment'),
+  live_grants_complete: z.boolean().describe('false: there are at least as many as are counted, and perhaps more'),
   blocks: z.number().describe('how many blocks are in force'),
   buildkite_api_token: z
     .object({
@@ -56,7 +58,7 @@ export type StatusView = z.output<typeof statusSchema>;
 
 /** @param now milliseconds since the epoch */
 export function toStatusView(status: Status, now: number): StatusView {
-  const { deployments, token, webhook, sweep, problems, live, blocks } = status;
+  const { deployments, token, webhook, sweep, problems, live, live_complete, blocks } = status;
   return {
     as_of: toIso(now),
     problems: [...problems],
@@ -78,12 +80,14 @@ export function toStatusView(status: Status, now: number): StatusView {
           oldest_pending_at: toIsoOrNull(sweep.oldest_pending_at),
           pending_revocations: sweep.left?.pending_revocations ?? null,
           overdue: sweep.left?.overdue ?? null,
+          failed: sweep.left?.failed ?? null,
           jobs_unchecked: sweep.left?.jobs_unchecked ?? null,
           has_backlog: sweep.left?.has_backlog ?? null,
         }
       : null,
     pools: sweep?.left?.pools ?? [],
     live_grants: Object.fromEntries([...live].sort()),
+    live_grants_complete: live_complete,
     blocks: blocks.length,
     buildkite_api_token: sweep?.buildkite_api_token
       ? {

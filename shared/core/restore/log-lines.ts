@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 import { GRANT_STATES } from '../grant/grant.ts';
-import { type LostGrant, lostGrantSchema } from '../operator-api/lost-grant.ts';
+import { type LostGrant, lostGrantSchema, MAX_LOST_TOKENS } from '../operator-api/lost-grant.ts';
 import { selectorOnWire } from '../operator-api/selector.ts';
 import type { LogEntry } from '../policy-history/log-entry.ts';
 
@@ -82,7 +82,10 @@ export class LostLines {
   }
 
   #tokensOf(grant_id: string): LostGrant['tokens'] {
-    return [...(this.#tokens.get(grant_id) ?? [])].map(([sha256, expires_at]) => ({ sha256, expires_at }));
+    return [...(this.#tokens.get(grant_id) ?? [])]
+      .map(([sha256, expires_at]) => ({ sha256, expires_at }))
+      .sort((one, other) => Date.parse(one.expires_at) - Date.parse(other.expires_at))
+      .slice(-MAX_LOST_TOKENS);
   }
 }
 

@@ -1,9 +1,11 @@
 // What a restored ledger records of a grant that it has lost: the record as the log has it, and of a pooled account when it may serve
-// again. Pure. It only ever takes away: an ended grant stays ended, and no account becomes free, or is free sooner.
+// again. Pure. It only ever takes away: an ended grant stays ended, and no account becomes free, or is free sooner. That access was taken
+// away is not believed: it is taken away again.
 
 import { refusalIfEnded } from '../grant/end.ts';
 import { type Grant, grantSchema } from '../grant/grant.ts';
 import { grantId, grantIdOf } from '../grant/id.ts';
+import { revocableAccess } from '../kinds/kinds.ts';
 import { isPooledGrant, type PooledGrant } from '../kinds/pooled-service-account.ts';
 import type { LostGrant } from '../operator-api/lost-grant.ts';
 import type { Account } from '../pool/account.ts';
@@ -27,7 +29,16 @@ export function toLostRecord(lost: LostGrant, heldSince: number): { grant: Grant
     return { problem: 'it was requested after the block began, so it is not one that the ledger has lost' };
   const latest = Math.max(grant.requested_at, grant.issued_at ?? 0) + MOST_TOKEN_MS;
   if (grant.expires_at > latest) return { problem: 'expires_at is later than any token of it can live' };
-  return { grant };
+  return { grant: withAccess(grant) };
+}
+
+/** The grant as it was before access to it ended, with what ended it: the act that follows completes it. */
+function withAccess(grant: Grant): Grant {
+  const live = { ...grant, access_ended_at: null };
+  if (grant.state !== 'revoked' && grant.state !== 'expired') return live;
+  if (refusalIfEnded({ ...live, state: 'active' }) === undefined)
+    return { ...live, state: 'active', ended_at: null, ended_by: null };
+  return { ...live, state: revocableAccess(grant) ? 'revoking' : 'active' };
 }
 
 function toStoredFields(lost: LostGrant): Record<string, unknown> {

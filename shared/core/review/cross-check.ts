@@ -1,5 +1,6 @@
 // Compares the ledger with the audit log, both ways: somebody who deletes or forges a record must do the same in the log.
 
+import type { ActView } from '../operator-api/review.ts';
 import { CLOCK_MARGIN_MS } from '../timing.ts';
 import type { GrantLine, GrantLineEvent, GrantLines } from './log-lines.ts';
 import type { GrantRow } from './row.ts';
@@ -21,6 +22,9 @@ export interface CrossCheck {
     readonly credential: string | null;
     readonly pipeline_slug: string | null;
   }[];
+  /** Acts of the kill switch. */
+  readonly act_without_line: readonly { readonly id: string; readonly activated_at: string; readonly actor: string }[];
+  readonly line_without_act: readonly { readonly id: string; readonly at: string; readonly actor: string }[];
   /** Grants and lines about which a log of the period cannot say: they are at its edge, or have no time. */
   readonly not_checked: { readonly issuances: number; readonly ends: number; readonly lines: number };
 }
@@ -33,11 +37,15 @@ interface Scope {
   readonly environment: string | undefined;
   /** Ids of records that cannot be read. */
   readonly unreadable: ReadonlySet<string>;
+  /** On record, also some from before the period. */
+  readonly acts: readonly ActView[];
+  /** Ids of acts whose records cannot be read. */
+  readonly unreadableActs: ReadonlySet<string>;
 }
 
 type Verdict<T> = { readonly orphan: T } | 'found' | 'not checked' | 'not expected';
 
-export function crossCheck(rows: readonly GrantRow[], { byGrant }: GrantLines, scope: Scope): CrossCheck {
+export function crossCheck(rows: readonly GrantRow[], { byGrant, acts }: GrantLines, scope: Scope): CrossCheck {
   const linesOf = (row: GrantRow) => byGrant.get(row.grant_id) ?? [];
   const issuances = rows.map((row) => checkIssuances(row, linesOf(row), scope));
   const ends = rows.map((row) => checkEnd(row, linesOf(row), scope));
@@ -53,6 +61,8 @@ export function crossCheck(rows: readonly GrantRow[], { byGrant }: GrantLines, s
     issued_without_line: orphans(issuances),
     end_without_line: orphans(ends),
     line_without_grant: orphans(lines).sort((one, other) => (one.grant_id < other.grant_id ? -1 : 1)),
+    act_without_line: actsWithoutLine(acts, scope),
+    line_without_act: linesWithoutAct(acts, scope),
     not_checked: { issuances: unchecked(issuances), ends: unchecked(ends), lines: unchecked(lines) },
   };
 }
@@ -73,8 +83,26 @@ function checkIssuances(
   const found = new Set(issued.map(({ token_sha256 }, index) => token_sha256 ?? index)).size;
   const last = Date.parse(issued_at);
   if (last < scope.from || last >= endOf(scope)) return 'not checked';
-  const expected = Date.parse(created_at) >= scope.from ? tokens_issued : 1;
-  return found >= expected ? 'found' : { orphan: { grant_id, issuances: tokens_issued, lines: found } };
+  if (found >= tokens_issued) return 'found';
+  // How many of its tokens left before the period, and have their lines there, is not on record.
+  const beganBefore = Date.parse(created_at) < scope.from;
+  return beganBefore && found > 0 ? 'not checked' : { orphan: { grant_id, issuances: tokens_issued, lines: found } };
+}
+
+/** Acts of the period that have no line, although it would have arrived. */
+function actsWithoutLine(lines: GrantLines['acts'], scope: Scope): CrossCheck['act_without_line'] {
+  return scope.acts
+    .filter(({ activated_at }) => Date.parse(activated_at) >= scope.from && Date.parse(activated_at) < endOf(scope))
+    .filter(({ id }) => !lines.has(id))
+    .map(({ id, activated_at, actor }) => ({ id, activated_at, actor }));
+}
+
+/** Lines of the period whose act is not on record. */
+function linesWithoutAct(lines: GrantLines['acts'], scope: Scope): CrossCheck['line_without_act'] {
+  const known = new Set([...scope.unreadableActs, ...scope.acts.map(({ id }) => id)]);
+  return [...lines]
+    .filter(([id, { at }]) => !known.has(id) && at >= scope.from && at < endOf(scope))
+    .map(([id, { at, actor }]) => ({ id, at: new Date(at).toISOString(), actor }));
 }
 
 function checkEnd(

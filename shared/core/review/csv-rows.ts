@@ -1,6 +1,7 @@
 // The grants of a review as CSV, a line each, with what is said of them.
 
 import { type CsvCell, csvLine } from '../csv.ts';
+import { pastLeasesText } from '../operator-api/grant.ts';
 import { visible } from '../policy/visible-text.ts';
 import type { Review } from './review.ts';
 import type { GrantRow } from './row.ts';
@@ -31,6 +32,7 @@ const COLUMNS: readonly (readonly [string, (row: GrantRow) => CsvCell])[] = [
   ...BASIS.map((field) => [field, (row: GrantRow) => row[field]] as const),
   ...CLAIMS.map((claim) => [claim, ({ job }: GrantRow) => job[claim]] as const),
   ...ACCESS.map((field) => [field, (row: GrantRow) => row[field]] as const),
+  ['past_leases', ({ past_leases }) => pastLeasesText(past_leases)],
   ['scopes', ({ scopes }) => scopes.join(' ')],
   ...END.map((field) => [field, (row: GrantRow) => row[field]] as const),
 ];

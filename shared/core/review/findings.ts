@@ -12,6 +12,8 @@ export const FINDING_CODES = {
   issued_without_line: 'Issuances are on record that the audit log does not have',
   end_without_line: 'Ends are on record that the audit log does not have',
   line_without_grant: 'The audit log has grants that are not on record',
+  act_without_line: 'Acts of the kill switch are on record that the audit log does not have',
+  line_without_act: 'The audit log has acts of the kill switch that are not on record',
   touch_without_grant: "Google's log has grants that are not on record",
   expired_not_revoked: 'These ended, could have been revoked, and were accepted until they expired',
   end_not_reported: 'These could have been revoked, and expired without a recorded end of the job',
@@ -78,6 +80,20 @@ export function findingsOf(evidence: Evidence): Finding[] {
     ...of(
       'end_without_line',
       (crossCheck?.end_without_line ?? []).map(({ grant_id, event }) => ({ grant_id, detail: `no line ${event}` })),
+    ),
+    ...of(
+      'act_without_line',
+      (crossCheck?.act_without_line ?? []).map(({ id, activated_at, actor }) => ({
+        grant_id: null,
+        detail: `the act ${id} by ${actor} at ${activated_at}`,
+      })),
+    ),
+    ...of(
+      'line_without_act',
+      (crossCheck?.line_without_act ?? []).map(({ id, at, actor }) => ({
+        grant_id: null,
+        detail: `the act ${id} by ${actor}, in the log at ${at}`,
+      })),
     ),
     ...of(
       'touch_without_grant',

@@ -21,6 +21,14 @@ const lineSchema = z.object({
   expires_at: z.string().optional().catch(undefined),
 });
 
+const actLineSchema = z.object({ kill_switch_id: z.string().min(1), actor: z.string().catch('unknown') });
+
+/** The first line of an act of the kill switch. */
+interface ActLine {
+  readonly at: number;
+  readonly actor: string;
+}
+
 export interface GrantLine {
   readonly event: GrantLineEvent;
   /** Milliseconds since the epoch, as all times here; undefined where the line does not say. */
@@ -34,9 +42,10 @@ export interface GrantLine {
   readonly accepted_until: number | undefined;
 }
 
-/** The lines of a log about grants, by grant. Its memory grows with the number of lines. */
+/** The lines of a log about grants, by grant, and about acts of the kill switch, by act. Its memory grows with the number of lines. */
 export class GrantLines {
   readonly byGrant = new Map<string, GrantLine[]>();
+  readonly acts = new Map<string, ActLine>();
   readonly coverage = new Coverage();
   count = 0;
 
@@ -44,6 +53,7 @@ export class GrantLines {
   add(entry: LogEntry): 'malformed' | undefined {
     const { at, line } = entry;
     this.coverage.add(at);
+    if (line?.event === 'kill_switch.activated') return this.#addAct(line, at);
     const isGrant = GRANT_LINE_EVENTS.some((event) => event === line?.event);
     if (!isGrant) return undefined;
     const read = lineSchema.safeParse(line);
@@ -64,6 +74,15 @@ export class GrantLines {
       accepted_until: toTime(access_ended_at ?? expires_at),
     });
     this.count += 1;
+    return undefined;
+  }
+
+  #addAct(line: object, at: number | undefined): 'malformed' | undefined {
+    const read = actLineSchema.safeParse(line);
+    if (!read.success || at === undefined) return 'malformed';
+    const { kill_switch_id, actor } = read.data;
+    const known = this.acts.get(kill_switch_id);
+    if (!known || at < known.at) this.acts.set(kill_switch_id, { at, actor });
     return undefined;
   }
 }

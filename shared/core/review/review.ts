@@ -118,6 +118,7 @@ function compareWithLog({
   asOf,
   environment,
   unreadable,
+  records,
 }: ReviewInput): Review['cross_check'] {
   if (!log) return null;
   const { first_at, last_at } = log.found.coverage.report(
@@ -127,6 +128,8 @@ function compareWithLog({
   const compared = crossCheck(population.rows, log.found, {
     ...{ from: period.from, to: period.to, asOf: asOf.at, environment },
     unreadable: new Set(unreadable.map(({ grant_id }) => grant_id)),
+    acts: records.acts,
+    unreadableActs: new Set(records.unreadable_acts.map(({ id }) => id)),
   });
   return {
     ...compared,

@@ -124,11 +124,18 @@ function crossCheckLines({ cross_check: compared }: Review): string[] {
   if (!compared) return ['Not given.'];
   const { lines, first_at, last_at, not_checked } = compared;
   const orphans =
-    compared.issued_without_line.length + compared.end_without_line.length + compared.line_without_grant.length;
+    compared.issued_without_line.length +
+    compared.end_without_line.length +
+    compared.line_without_grant.length +
+    compared.act_without_line.length +
+    compared.line_without_act.length;
+  const unchecked = not_checked.issuances + not_checked.ends + not_checked.lines;
   return [
     `${plural(lines, 'line')} about grants; the log is from ${first_at ?? 'an unknown time'} to ${last_at ?? 'an unknown time'}.`,
-    orphans === 0 ? 'The ledger and the log agree.' : `The ledger and the log differ in ${orphans}: see above.`,
-    `At the edge of the period, and not compared: ${not_checked.issuances} issuances, ${not_checked.ends} ends, ${not_checked.lines} grants of the log.`,
+    orphans === 0
+      ? `The ledger and the log agree${unchecked === 0 ? '' : ', as far as they could be compared'}.`
+      : `The ledger and the log differ in ${orphans}: see above.`,
+    `At the edge of the period, or begun before it, and not compared: ${not_checked.issuances} issuances, ${not_checked.ends} ends, ${not_checked.lines} grants of the log.`,
   ];
 }
 

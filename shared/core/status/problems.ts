@@ -1,10 +1,12 @@
 // What is wrong with a deployment, as far as its ledger shows it. Each problem says what was seen, and names the page that says what to do.
 
-import { API_TOKEN_EXPIRES_SOON_MS, SWEEP_EVERY_MS } from '../timing.ts';
+import { API_TOKEN_CHECK_EVERY_MS, API_TOKEN_EXPIRES_SOON_MS, CLOCK_MARGIN_MS, SWEEP_EVERY_MS } from '../timing.ts';
 import type { Status } from './status.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
+/** Checks of the API token that may be missing before that is a problem. */
+const CHECKS_MISSED = 3;
 /** Sweeps that may be missing before that is a problem. */
 const SWEEPS_MISSED = 3;
 const PENDING_TOO_LONG_MS = 5 * MINUTE;
@@ -18,7 +20,9 @@ const CODES = {
   not_recorded: 'not-starting',
   versions_differ: 'upgrade',
   sweep_not_running: 'sweep-not-running',
+  time_in_future: 'troubleshooting',
   sweep_incomplete: 'dependency-errors',
+  sweep_failures: 'dependency-errors',
   revocation_stuck: 'revocation-stuck',
   sweep_behind: 'sweep-behind',
   jobs_unchecked: 'jobs-unchecked',
@@ -28,6 +32,7 @@ const CODES = {
   pool_exhausting: 'pool-exhaustion',
   no_api_token: 'api-token-expiring',
   api_token_unusable: 'api-token-expiring',
+  api_token_unchecked: 'api-token-expiring',
   api_token_expiring: 'api-token-expiring',
   api_token_too_wide: 'api-token-expiring',
 } as const;
@@ -89,13 +94,28 @@ function* ofSweep({ sweep }: Judged, now: number): Iterable<Found> {
       'sweep_not_running',
       last_sweep_at === null ? 'No sweep has run yet.' : `The last sweep ended ${age(last_sweep_at, now)} ago.`,
     ];
+  if (isInFuture(last_sweep_at, now))
+    yield [
+      'time_in_future',
+      `The last sweep ended in ${age(now, last_sweep_at ?? now)}, by its record. The clock of the sweep or of reader is wrong, or the record was changed by hand.`,
+    ];
   if (last_sweep_ok === false) yield ['sweep_incomplete', 'The last sweep could not read all of the ledger.'];
   if (oldest_pending_at !== null && now - oldest_pending_at > PENDING_TOO_LONG_MS)
     yield [
       'revocation_stuck',
       `A grant ended ${age(oldest_pending_at, now)} ago, and its access is not taken away yet.`,
     ];
-  if (left?.has_backlog) yield ['sweep_behind', 'The last sweep did not get to all that is due.'];
+  if (left && left.failed > 0)
+    yield ['sweep_failures', `${left.failed} things failed in the last sweep. Each has a line task.failed in the log.`];
+  if (left && (left.has_backlog || left.overdue > 0))
+    yield [
+      'sweep_behind',
+      left.overdue > 0
+        ? `The last sweep left ${left.overdue} grants whose time is up.`
+        : 'The last sweep did not get to all that is due.',
+    ];
+  if (left && left.jobs_unchecked === null)
+    yield ['jobs_unchecked', 'How many jobs Buildkite has not responded about is not known: the count failed.'];
   if (left?.jobs_unchecked)
     yield [
       'jobs_unchecked',
@@ -103,7 +123,7 @@ function* ofSweep({ sweep }: Judged, now: number): Iterable<Found> {
     ];
 }
 
-function* ofWebhooks({ webhook, live }: Judged, now: number): Iterable<Found> {
+function* ofWebhooks({ webhook, live, live_complete }: Judged, now: number): Iterable<Found> {
   if (!webhook) return;
   const { last_accepted_at, started_at } = webhook;
   const liveGrants = [...live.values()].reduce((sum, count) => sum + count, 0);
@@ -111,7 +131,7 @@ function* ofWebhooks({ webhook, live }: Judged, now: number): Iterable<Found> {
   else if (liveGrants > 0 && now - Math.max(last_accepted_at, started_at) > WEBHOOKS_SILENT_MS)
     yield [
       'webhooks_silent',
-      `The last webhook was accepted ${age(last_accepted_at, now)} ago, and ${liveGrants} grants are live.`,
+      `The last webhook was accepted ${age(last_accepted_at, now)} ago, and ${live_complete ? '' : 'at least '}${liveGrants} grants are live.`,
     ];
 }
 
@@ -135,7 +155,17 @@ function* ofApiToken({ sweep }: Judged, now: number): Iterable<Found> {
     ];
     return;
   }
-  const { scopes, expires_at, failure } = token;
+  const { scopes, expires_at, checked_at, failure } = token;
+  if (now - checked_at > CHECKS_MISSED * API_TOKEN_CHECK_EVERY_MS)
+    yield [
+      'api_token_unchecked',
+      `The API token of Buildkite was checked ${age(checked_at, now)} ago. Whether it works now is not known.`,
+    ];
+  if (isInFuture(checked_at, now))
+    yield [
+      'time_in_future',
+      `The API token of Buildkite was checked in ${age(now, checked_at)}, by its record. The clock of the sweep or of reader is wrong, or the record was changed by hand.`,
+    ];
   if (failure !== null) yield ['api_token_unusable', `Buildkite did not describe the API token (${failure}).`];
   if (expires_at !== null && expires_at <= now)
     yield ['api_token_unusable', `The API token of Buildkite expired ${age(expires_at, now)} ago.`];
@@ -149,6 +179,10 @@ function* ofApiToken({ sweep }: Judged, now: number): Iterable<Found> {
     ];
   if (scopes !== null && !scopes.includes(NEEDED_SCOPE))
     yield ['api_token_unusable', `The API token of Buildkite lacks the scope ${NEEDED_SCOPE}.`];
+}
+
+function isInFuture(at: number | null, now: number): boolean {
+  return at !== null && at > now + CLOCK_MARGIN_MS;
 }
 
 /** For people: `40 s`, `12 min`, `5 h`, `3 days`. */

@@ -12,6 +12,8 @@ export interface StatusRecords {
   readonly blocks: Blocks;
   /** Grants that have not come to their end, by environment. */
   readonly live: ReadonlyMap<string, number>;
+  /** False where there may be more live grants than were counted. */
+  readonly live_complete: boolean;
 }
 
 export interface Status extends StatusRecords {

@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, inject, it } from 'vitest';
 import type { GrantFilters } from '../../../shared/core/grant/filters.ts';
 import type { Grant } from '../../../shared/core/grant/grant.ts';
 import { grantIdOf } from '../../../shared/core/grant/id.ts';
-import { toStoredRecord } from '../../../shared/firestore/client.ts';
+import { toStoredRecord } from '../../../shared/firestore/stored-record.ts';
 import { createReaderLedger } from '../../../shared/ledger/reader.ts';
 import type { GrantPosition, ReaderLedger } from '../../../shared/operations/ports.ts';
 import { ACCOUNTS, grantIn, KINDS, NOW, pooled, STATES, subject } from '../../fixtures/grants.ts';
@@ -240,5 +240,57 @@ describe('pages', () => {
       { as_of, query: 7, id: await put(newGrant()) },
     ])
       expect(await ledger.findGrants({}, { limit: 1, position })).toBeUndefined();
+  });
+});
+
+describe('a record that the queries cannot find', () => {
+  const listed = async (filters: GrantFilters) => {
+    const found = await ledger.findGrants(filters, { limit: 500 });
+    return found && [...found.grants.map(grantIdOf), ...found.unreadable.map(({ id }) => id)];
+  };
+  const putChanged = async (change: object) => {
+    const id = await put(newGrant());
+    await database.collection('grants').doc(id).update(change);
+    return id;
+  };
+  const LIVE: GrantFilters = { states: ['issuing', 'active', 'revoking'] };
+  const PERIOD: GrantFilters = { from: NOW - HOUR, to: NOW + HOUR };
+
+  it.each<[string, object]>([
+    ['a state of a later release', { state: 'suspended' }],
+    ['a state that is no text', { state: 7 }],
+  ])('is listed as one that cannot be read, and counted so, with %s', async (_, change) => {
+    const id = await putChanged(change);
+    expect(await listed(LIVE)).toEqual([id]);
+    expect(await listed(PERIOD)).toEqual([id]);
+    expect((await ledger.countLive()).unreadable).toMatchObject([{ id }]);
+  });
+
+  it.each<[string, object]>([
+    ['text', { access_ended_at: 'x' }],
+    ['a number', { access_ended_at: 7 }],
+    ['true', { access_ended_at: true }],
+    ['no time although it has ended', { state: 'revoked', access_ended_at: null }],
+  ])('is listed with a period as one that cannot be read, where access ended at %s', async (_, change) => {
+    const id = await putChanged(change);
+    expect(await listed(PERIOD)).toEqual([id]);
+  });
+
+  it('is named once, and not with the grants of one job', async () => {
+    const id = await putChanged({ state: 'suspended', access_ended_at: 'x' });
+    expect(await listed(PERIOD)).toEqual([id]);
+    expect(await listed({ job_id: 'another' })).toEqual([]);
+  });
+});
+
+describe('the count of live grants', () => {
+  it('says when it did not get to all of them in time', async () => {
+    for (let nth = 0; nth < 101; nth += 1) await put(newGrant());
+    const clock = new TestClock(NOW);
+    expect((await createReaderLedger(database, clock).countLive()).complete).toBe(true);
+    const slow = { ...clock, now: () => clock.advance(6000) ?? clock.now() };
+    const counted = await createReaderLedger(database, slow).countLive();
+    expect(counted.complete).toBe(false);
+    expect([...counted.live.values()]).toEqual([100]);
   });
 });

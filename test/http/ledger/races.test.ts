@@ -3,33 +3,33 @@
 
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import type { Firestore } from '@google-cloud/firestore';
 import { describe, expect, it } from 'vitest';
 import { type EndCause, grantEndMark } from '../../../shared/core/grant/end.ts';
 import { grantId, tokenSha256 } from '../../../shared/core/grant/id.ts';
 import { endMark } from '../../../shared/core/grant/job-record.ts';
 import { toSubject } from '../../../shared/core/subject/buildkite-job.ts';
 import { CLOCK_MARGIN_MS } from '../../../shared/core/timing.ts';
-import { toStored } from '../../../shared/firestore/client.ts';
+import type { Database } from '../../../shared/firestore/database.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/firestore/grant-document.ts';
+import { toStored } from '../../../shared/firestore/stored-record.ts';
 import { createIssuanceLedger } from '../../../shared/ledger/issuance.ts';
 import { createJobCheckLedger } from '../../../shared/ledger/job-checks.ts';
 import { createRevocationLedger } from '../../../shared/ledger/revocation.ts';
 import { createSweepLedger } from '../../../shared/ledger/sweep.ts';
 import type { Reserved } from '../../../shared/operations/ports.ts';
-import { databaseOf } from '../../fixtures/in-process-keydesk.ts';
+import { databaseForJobs } from '../../fixtures/in-process-keydesk.ts';
 import { jobClaims } from '../../fixtures/job-claims.ts';
 import { reserve } from '../../fixtures/reserve.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const PROJECT = `races-${randomUUID().slice(0, 8)}`;
-const plain = databaseOf(PROJECT, '(default)');
+const plain = databaseForJobs(PROJECT, '(default)');
 const clock = new TestClock(Date.UTC(2026, 10, 24));
 
 type Interruption = { readonly before?: () => Promise<unknown>; readonly after?: () => Promise<unknown> };
 
 /** The same database, with the first commit (or the first update of a document) interrupted. */
-function interrupted(interruption: Interruption): Firestore {
+function interrupted(interruption: Interruption): Database {
   let done = false;
   const around = async <T>(write: () => Promise<T>): Promise<T> => {
     if (done) return write();
@@ -97,7 +97,7 @@ function newJob(revocation: keyof typeof KINDS) {
   const request = { subject, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, limits: CAPS };
   const { id: job_id } = subject;
   const grant_id = grantId(job_id, 'web');
-  const reserveIn = (database: Firestore, more: object = {}) =>
+  const reserveIn = (database: Database, more: object = {}) =>
     reserve(createIssuanceLedger(database, clock), { ...request, ...more });
   return {
     subject,
@@ -115,12 +115,12 @@ function newJob(revocation: keyof typeof KINDS) {
       if ('refusal' in reserved) throw new Error(reserved.refusal.reason);
       return reserved;
     },
-    activateIn: (database: Firestore, reserved: Reserved) =>
+    activateIn: (database: Database, reserved: Reserved) =>
       createIssuanceLedger(database, clock).activate(
         { grant_id, sha256: tokenSha256(randomUUID()), expires_at: clock.now() + 600_000 },
         reserved,
       ),
-    endIn: (database: Firestore) =>
+    endIn: (database: Database) =>
       createRevocationLedger(database, clock).endJob({ job_id, pipeline_id: undefined, by: 'job.finished' }),
     grant: async () => (await plain.collection('grants').doc(grant_id).get()).data(),
     job: async () => (await plain.collection('jobs').doc(job_id).get()).data(),

@@ -5,9 +5,9 @@ import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { type Account, accountSchema } from '../../../shared/core/pool/account.ts';
 import { SHORTEST_COOLDOWN_MS } from '../../../shared/core/timing.ts';
-import { fromStored, toStored } from '../../../shared/firestore/client.ts';
+import { fromStored, toStored } from '../../../shared/firestore/stored-record.ts';
 import { createSweepLedger } from '../../../shared/ledger/sweep.ts';
-import { databaseOf } from '../../fixtures/in-process-keydesk.ts';
+import { databaseForJobs } from '../../fixtures/in-process-keydesk.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 
 const NOW = 1_790_000_000_000;
@@ -28,7 +28,7 @@ const orphaned: Account = {
 };
 
 async function newAccount() {
-  const database = databaseOf(`reclaim-${randomUUID().slice(0, 8)}`, '(default)');
+  const database = databaseForJobs(`reclaim-${randomUUID().slice(0, 8)}`, '(default)');
   const email = 'ci-001@acme-ci-pool.iam.gserviceaccount.com';
   const document = database.collection('service_accounts').doc(email);
   await document.create(toStored(orphaned));

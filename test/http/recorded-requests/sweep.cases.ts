@@ -1,7 +1,7 @@
 // Sweeps, each after something that was left to it.
 
 import { grantEndMark } from '../../../shared/core/grant/end.ts';
-import { toStored } from '../../../shared/firestore/client.ts';
+import { toStored } from '../../../shared/firestore/stored-record.ts';
 import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { enableAccount } from '../../fixtures/operator.ts';
 import type { Case } from './recorder.ts';

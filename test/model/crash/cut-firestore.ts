@@ -1,7 +1,7 @@
 // A Firestore whose every request goes through a process that can be cut off. Whatever it does not know it refuses, so
 // that no request gets past it unseen.
 
-import type { Firestore } from '@google-cloud/firestore';
+import type { Database } from '../../../shared/firestore/database.ts';
 import type { CutProcess } from './cut-process.ts';
 
 type Call = { readonly target: object; readonly name: string; readonly parameters: readonly unknown[] };
@@ -13,7 +13,7 @@ const STEPS = ['collection', 'doc', 'batch', 'where', 'orderBy', 'limit', 'start
 const originals = new WeakMap<object, object>();
 
 /** @param afterWrite called when a write was carried out, whether or not its answer arrives */
-export function cutFirestore(database: Firestore, process: CutProcess, afterWrite: () => Promise<void>): Firestore {
+export function cutFirestore(database: Database, process: CutProcess, afterWrite: () => Promise<void>): Database {
   return wrap(database, process, afterWrite);
 }
 

@@ -3,7 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
 import { grantId } from '../../../shared/core/grant/id.ts';
-import { createDatabaseOpener, type OpenDatabase } from '../../../shared/firestore/client.ts';
+import type { OpenDatabase } from '../../../shared/firestore/database.ts';
+import { clientOpener, restOpener } from '../../fixtures/emulator-databases.ts';
 import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
 import { SCARCE } from '../setting.ts';
 import type { Dump } from '../stores.ts';
@@ -38,9 +39,9 @@ export function inMemory(): CrashLedger {
 
 /** A database that no other run has. The grant documents are in it, too. */
 export function onEmulator(host: string): CrashLedger {
-  process.env.FIRESTORE_EMULATOR_HOST = host;
   const project = `crash-${randomBytes(6).toString('hex')}`;
-  const database = createDatabaseOpener(true)({ project, database: '(default)' });
+  const name = { project, database: '(default)' };
+  const [database, used] = [clientOpener(host)(name), restOpener(host)(name)];
   const stored = new Map<string, { readonly data: Record<string, unknown>; readonly updated: string }>();
   let reading: Promise<void> = Promise.resolve();
   const keep = (read: DocumentSnapshot) => {
@@ -51,7 +52,7 @@ export function onEmulator(host: string): CrashLedger {
     else if (stored.get(path)?.updated !== updated) stored.set(path, { data, updated });
   };
   return {
-    openDatabase: () => database,
+    openDatabase: () => used,
     read: (jobs) => {
       // One after the other: an answer that is older must not come last.
       reading = reading.then(async () => (await database.getAll(...documentsOf(database, jobs))).forEach(keep));

@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../../sandbox/functions.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { runCli } from './run-cli.ts';
 
@@ -36,7 +36,7 @@ describe('keydesk complete', () => {
 describe('keydesk completion', () => {
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-completion-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(join(folder, 'keydesk'), `#!/bin/sh\nexec ${process.execPath} ${join(ROOT, 'cli/keydesk.ts')} "$@"\n`);
+  writeFileSync(join(folder, 'keydesk'), `#!/bin/sh\nexec ${process.execPath} ${KEYDESK} "$@"\n`);
   chmodSync(join(folder, 'keydesk'), 0o755);
 
   it('completes in bash', async () => {

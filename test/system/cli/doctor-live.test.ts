@@ -15,6 +15,7 @@ import { runStep, startStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { jsonServer } from '../../../sandbox/local-server.ts';
 import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { AUDIENCE, account, accounts, policyData, policyText } from '../../fixtures/policies.ts';
 import { SECRET } from '../plugin/step.ts';
 import { runCli } from './run-cli.ts';
@@ -75,7 +76,7 @@ function startLive(args: readonly string[], { url = environment.token.url } = {}
   const quoted = ['--url', url, '--audience', environment.policy.audience, ...args].map((one) => `'${one}'`).join(' ');
   const step = startStep({
     step: {
-      command: `exec '${process.execPath}' '${ROOT}/cli/keydesk.ts' doctor --live ${quoted} >'${file}'`,
+      command: `exec '${process.execPath}' '${KEYDESK}' doctor --live ${quoted} >'${file}'`,
       plugins: [],
       env: {},
     },
@@ -221,7 +222,7 @@ describe('the pipeline on the page', () => {
   const inFolder = (command = '', names: Readonly<Record<string, string>> = {}) => {
     const bin = join(folder, 'bin');
     mkdirSync(bin, { recursive: true });
-    writeFileSync(join(bin, 'keydesk'), `#!/bin/sh\nexec '${process.execPath}' '${ROOT}/cli/keydesk.ts' "$@"\n`);
+    writeFileSync(join(bin, 'keydesk'), `#!/bin/sh\nexec '${process.execPath}' '${KEYDESK}' "$@"\n`);
     // Artifacts are in the folder already.
     const agent = `#!/bin/sh\n[ "$1" = artifact ] && exit 0\nPATH="\${PATH#*:}" exec buildkite-agent "$@"\n`;
     writeFileSync(join(bin, 'buildkite-agent'), agent);
@@ -272,8 +273,7 @@ describe('the pipeline on the page', () => {
     const whole = { ...example, ...Object.fromEntries(merged), rules: [...example.rules, ...part.rules] };
     const file = join(folder, 'merged.yaml');
     writeFileSync(file, stringify(whole));
-    const keydesk = join(ROOT, 'cli/keydesk.ts');
-    const ran = spawnSync(process.execPath, [keydesk, 'policy', 'check', '--policy', file], { encoding: 'utf8' });
+    const ran = spawnSync(process.execPath, [KEYDESK, 'policy', 'check', '--policy', file], { encoding: 'utf8' });
     expect({ status: ran.status, stderr: ran.stderr }).toEqual({ status: 0, stderr: '' });
     expect(part.rules).toMatchObject([{ match: { step_key: trial?.key } }]);
     const named = [...(trial?.command.matchAll(/--credential (\S+)/g) ?? [])].map(([, name]) => name);

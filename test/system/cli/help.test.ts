@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { runCli } from './run-cli.ts';
 
 const COMMANDS = [
@@ -33,6 +34,12 @@ const COMMANDS = [
   'grants export',
   'review',
   'kill',
+  'restore close',
+  'restore database',
+  'restore switch',
+  'restore hold',
+  'restore replay',
+  'restore open',
   'users create',
   'version',
   'completion',
@@ -94,8 +101,11 @@ describe('keydesk', () => {
   });
 
   it('ends with 0 when its reader has gone', () => {
-    const command = `"$0" cli/keydesk.ts policy check --policy examples/policy.yaml | true; echo "\${PIPESTATUS[0]}"`;
-    const { stdout, stderr } = spawnSync('bash', ['-c', command, process.execPath], { cwd: ROOT, encoding: 'utf8' });
+    const command = `"$0" "$1" policy check --policy examples/policy.yaml | true; echo "\${PIPESTATUS[0]}"`;
+    const { stdout, stderr } = spawnSync('bash', ['-c', command, process.execPath, KEYDESK], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    });
     expect({ stdout, stderr }).toEqual({ stdout: '0\n', stderr: '' });
   });
 

@@ -11,6 +11,7 @@ import {
   PERSONAL_API_TOKEN,
   startFakeBuildkite,
 } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { runCli } from './run-cli.ts';
 
 const ORGANIZATION = { slug: 'acme-inc', id: 'f892efa9-103e-4d28-97a1-3b8616a0994d' };
@@ -81,7 +82,7 @@ pipelines:
   });
   /** To a port where nobody listens: the process would block this one, which is the fake Buildkite. */
   const pipe = (args: readonly string[]) =>
-    spawnSync(process.execPath, ['cli/keydesk.ts', 'ids', ...args, '-'], {
+    spawnSync(process.execPath, [KEYDESK, 'ids', ...args, '-'], {
       input: PERSONAL_API_TOKEN,
       env: { PATH: process.env.PATH, KEYDESK_BUILDKITE_API_URL: 'http://127.0.0.1:1' },
     });

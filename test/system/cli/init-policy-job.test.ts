@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
-import { ROOT } from '../../../sandbox/functions.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { runCli } from './run-cli.ts';
 
 const FLAGS = [
@@ -37,7 +37,7 @@ describe('the job that checks a policy', () => {
       join(folder, 'bin/npm'),
       `mkdir -p .keydesk/bin && ln -sf ${folder}/keydesk .keydesk/bin/keydesk && echo "$*" > ${folder}/npm.log`,
     );
-    tool(join(folder, 'keydesk'), `exec ${process.execPath} ${ROOT}/cli/keydesk.ts "$@"`);
+    tool(join(folder, 'keydesk'), `exec ${process.execPath} ${KEYDESK} "$@"`);
     tool(join(folder, 'bin/buildkite-agent'), `echo "$*" > ${folder}/agent.log; cat > ${folder}/annotation.md`);
     git('init', '--quiet', '--initial-branch=main');
     expect(await runCli('init', ['access', ...FLAGS], { cwd: repository })).toMatchObject({ code: 0 });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { TERRAFORM } from '../deploy/terraform-plan.ts';
 import { startProvider } from '../deploy/terraform-provider.ts';
@@ -157,7 +158,7 @@ describe('keydesk init', () => {
     const flags = ALL.filter((value) => value !== '--contact' && value !== '#platform');
     /** @param typed what is typed each time the question is shown */
     const type = (...typed: string[]) => {
-      const words = [process.execPath, join(ROOT, 'cli/keydesk.ts'), 'init', ...flags];
+      const words = [process.execPath, KEYDESK, 'init', ...flags];
       const command = words.map((word) => `'${word}'`).join(' ');
       const child = spawn(SCRIPT.path ?? '', ['-qec', command, '/dev/null'], { cwd: folder });
       child.stdout.on('data', (shown) => {

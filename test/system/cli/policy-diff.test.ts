@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ROOT } from '../../../sandbox/functions.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { runCli } from './run-cli.ts';
 
 const EXAMPLE = readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8');
@@ -208,7 +209,7 @@ describe('keydesk policy diff', () => {
     mkdirSync(tools);
     const tool = (name: string, script: string) =>
       writeFileSync(join(tools, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-    tool('keydesk', `exec '${process.execPath}' '${join(ROOT, 'cli/keydesk.ts')}' "$@"`);
+    tool('keydesk', `exec '${process.execPath}' '${KEYDESK}' "$@"`);
     tool('buildkite-agent', 'echo "$@"; cat');
     const [step] = parse(readFileSync(join(ROOT, 'examples/pipeline.policy.yml'), 'utf8')).steps;
     // `buildkite-agent pipeline upload` replaces `$$`, and the agent runs the command like this.

@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { createHistory, type ExportedEntry } from '../../fixtures/audit-history.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { touchEntry } from '../../fixtures/touches.ts';
 import { runCli } from './run-cli.ts';
 
@@ -79,7 +80,7 @@ refused as before  1
     const { requests, totals } = JSON.parse(out);
     writeFileSync(join(folder, 'log.jsonl.gz'), gzipSync(linesOf(entries)));
     expect(JSON.parse((await replay('--log', 'log.jsonl.gz', '--json')).out)).toMatchObject({ requests, totals });
-    const child = spawn(process.execPath, [join(ROOT, 'cli/keydesk.ts'), 'policy', 'replay', '--log', '-', '--json'], {
+    const child = spawn(process.execPath, [KEYDESK, 'policy', 'replay', '--log', '-', '--json'], {
       ...{ cwd: folder, env: { PATH: process.env.PATH }, stdio: ['pipe', 'pipe', 'inherit'] },
     });
     child.stdin?.end(raw);

@@ -1,10 +1,8 @@
-// Runs `keydesk` from its sources, with an environment of its own.
+// Runs `keydesk` with an environment of its own.
 
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { ROOT } from '../../../sandbox/functions.ts';
-
-const KEYDESK = join(ROOT, 'cli/keydesk.ts');
+import { KEYDESK } from '../../fixtures/command.ts';
 
 export interface Ended {
   readonly code: number;

@@ -9,6 +9,7 @@ import {
   BORDERS,
   COUNTS,
   ENDED,
+  event,
   ISSUED,
   LATE,
   OLDEST,
@@ -181,6 +182,20 @@ describe('an alert that pages', () => {
     expect([policy.combiner, off.length]).toEqual(['AND', policy.conditions.length]);
     expect(fired(on())).toEqual(ON);
     for (const entries of off) expect(fired(entries())).toEqual(OFF);
+  });
+
+  it.each([
+    ['Buildkite API token expires soon', event('api_token.expiring'), 7200],
+    ['People refused at reader or admin', event('operator.refused'), 600],
+  ])('%s: fires at one line, for as long as it looks back', (name, query, within) => {
+    const policy = policies.find(({ displayName }) => displayName === `Keydesk: ${name}`);
+    if (!policy) throw new Error(`no policy ${name}`);
+    const fired = (entries: readonly LogEntry[]) =>
+      [true, false].map((zeros) => fires({ entries, platform: [], zeros }, policy, NOW));
+    const others = [ISSUED, UNAVAILABLE, SWEPT].flatMap((other) => lines(other, 5));
+    expect(fired(others)).toEqual(OFF);
+    expect(fired([...others, line(query, within - 1)])).toEqual(ON);
+    expect(fired([...others, line(query, within + 1)])).toEqual(OFF);
   });
 
   it('fires when one of its conditions holds, unless it compares shares', () => {

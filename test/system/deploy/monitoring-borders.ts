@@ -32,7 +32,7 @@ interface Share extends Border {
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 
-const event = (name: string, ...more: string[]) => [`labels.event="${name}"`, ...more].join(' ');
+export const event = (name: string, ...more: string[]) => [`labels.event="${name}"`, ...more].join(' ');
 const refused = (reason: string) =>
   event('grant.refused', `labels.reason="${reason}"`, 'httpRequest.requestUrl=~"^/token"');
 const issued = (credential: string) => event('grant.issued', `labels.credential="${credential}"`);

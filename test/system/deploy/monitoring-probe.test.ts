@@ -12,6 +12,7 @@ import { parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
 import { runStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { AUDIENCE } from '../../fixtures/policies.ts';
 import { SECRET } from '../plugin/step.ts';
 import { openWatchedKeydesk, type WatchedKeydesk } from './log-filter-keydesk.ts';
@@ -152,7 +153,7 @@ it('has lines for a policy, and policy check finds nothing in an example that ha
   };
   const folder = mkdtempSync(join(tmpdir(), 'canary-'));
   writeFileSync(join(folder, 'policy.yaml'), stringify(whole));
-  const ran = spawnSync(process.execPath, [join(ROOT, 'cli/keydesk.ts'), 'policy', 'check'], {
+  const ran = spawnSync(process.execPath, [KEYDESK, 'policy', 'check'], {
     cwd: folder,
     encoding: 'utf8',
   });

@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { closureOf, packageIn, readLockFile } from '../../../scripts/lock-file.ts';
 import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { cleanFolder, filesOf, packageInto, TARGETS, type Target } from './archives.ts';
 
 const PARTS: Record<Target, readonly string[]> = {
@@ -250,7 +251,7 @@ describe('keydesk package', () => {
     const folder = kept(cleanFolder());
     const short = join(folder, 'short.yaml');
     writeFileSync(short, readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8').replaceAll('ttl: 10m', 'ttl: 5m'));
-    const args = ['cli/keydesk.ts', 'package', '--policy', short, '--out', join(folder, 'out'), '--json'];
+    const args = [KEYDESK, 'package', '--policy', short, '--out', join(folder, 'out'), '--json'];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
     expect([status, stderr]).toEqual([0, expect.stringMatching(/short\.yaml:\d+:\d+: warning short_ttl: /)]);
     expect(JSON.parse(stdout)).toHaveProperty('policy_sha256');
@@ -264,7 +265,7 @@ describe('keydesk package', () => {
       [wrong, /wrong\.yaml:\d+:\d+: error: /],
       [join(folder, 'none.yaml'), /none\.yaml /],
     ] as const) {
-      const args = ['cli/keydesk.ts', 'package', '--policy', policy, '--out', join(folder, 'out')];
+      const args = [KEYDESK, 'package', '--policy', policy, '--out', join(folder, 'out')];
       const { status, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
       expect([status, stderr]).toEqual([1, expect.stringMatching(problem)]);
       expect(existsSync(join(folder, 'out'))).toBe(false);

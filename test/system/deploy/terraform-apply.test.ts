@@ -154,6 +154,45 @@ describe.skipIf(TERRAFORM.missing)(
       expect(said).toContain('Resource module.keydesk.google_firestore_database.ledger has lifecycle.prevent_destroy');
     });
 
+    it('replaces signers and pooled accounts while token has what it needs: creates, deploys, and only then takes away', async () => {
+      const [oldAccount, newAccount] = ['ci-001', 'ci-101'].map(
+        (name) => `${name}@acme-ci-pool.iam.gserviceaccount.com`,
+      );
+      const [oldSigner, newSigner] = ['keydesk-signer', 'signer-two'].map(
+        (name) => `${name}@acme-staging.iam.gserviceaccount.com`,
+      );
+      const group = { pool_groups: '{ staging = { id = "groups/01abc", email = "ci@acme.example" } }' };
+      const settings = { ...SECOND, ...group, create_policy_accounts: 'true' };
+      expect(await root.planner.apply(settings)).toContain('No changes.');
+      const policy = POLICY.replaceAll(String(oldAccount), String(newAccount)).replaceAll(
+        String(oldSigner),
+        String(newSigner),
+      );
+      const before = root.planner.applied.length;
+      expect(await root.planner.apply({ ...settings, ...root.planner.writePolicy(policy) })).toContain('No changes.');
+      const changes = root.planner.applied.slice(before);
+      const deployed = changes.indexOf('update google_cloud_run_v2_service keydesk-token');
+      const at = (verb: string, type: string, about: string) =>
+        changes.flatMap((change, index) => (change === `${verb} google_${type} ${about}` ? [index] : []));
+      const ofOne = (verb: string, account = '', signer = '') => [
+        at(verb, 'service_account', account),
+        at(verb, 'service_account', signer),
+        at(verb, 'service_account_iam_member', signer),
+        at(verb, 'service_account_iam_binding', account),
+      ];
+      expect(ofOne('create', newAccount, newSigner).map(({ length }) => length)).toEqual([1, 1, 1, 3]);
+      expect(ofOne('delete', oldAccount, oldSigner).map(({ length }) => length)).toEqual([1, 1, 1, 3]);
+      const joined = changes.findIndex((change) => change.startsWith('create google_cloud_identity_group_membership'));
+      expect(joined).toBeGreaterThanOrEqual(0);
+      for (const created of [...ofOne('create', newAccount, newSigner).flat(), joined])
+        expect([changes[created], created < deployed]).toEqual([changes[created], true]);
+      for (const taken of ofOne('delete', oldAccount, oldSigner).flat())
+        expect([changes[taken], taken > deployed]).toEqual([changes[taken], true]);
+      expect(
+        changes.filter((change) => change.includes('firestore') || change.includes('delete google_cloud_run')),
+      ).toEqual([]);
+    });
+
     it('applies another policy, is destroyed, created again, and moved to another region, and leaves nothing to change', async () => {
       const policy = POLICY.replace('- ci-001@', '- ci-009@acme-ci-pool.iam.gserviceaccount.com\n        - ci-001@');
       expect(policy).not.toBe(POLICY);

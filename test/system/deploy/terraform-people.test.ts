@@ -196,4 +196,16 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what people may do'), UNHURR
       `${variable} must be IAM members such as group:`,
     );
   });
+
+  it.each(
+    ['readers', 'admins'].flatMap((variable) =>
+      ['ci-001@acme-ci-pool', 'keydesk-webhook@acme-keydesk', 'keydesk-scheduler@acme-keydesk'].map((account) => ({
+        variable,
+        member: `serviceAccount:${account}.iam.gserviceaccount.com`,
+      })),
+    ),
+  )('refuses $member, which is no person, in $variable', async ({ variable, member }) => {
+    const complaint = await planner.complaint({ ...DEPLOYED, [variable]: `{ all = "${member}" }` });
+    expect(complaint.replace(/\s+/g, ' ')).toContain(`${variable} has ${member}: an account of a pool`);
+  });
 });

@@ -376,6 +376,24 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     ).toEqual(POOL.map((email) => ['groups/a1', email]));
   });
 
+  it('keeps accounts that retire, and what mints from, disables and enables them', async () => {
+    const [old, others] = ['ci-001', 'ci-002'].map((name) => `${name}@acme-ci-pool.iam.gserviceaccount.com`);
+    const text = POLICY.replace(`        - ${old}\n`, '').replace(
+      '      pool:\n',
+      `      retiring: [${old}]\n      pool:\n`,
+    );
+    const { resources } = await planner.plan({ ...DEPLOYED, ...planner.writePolicy(text) });
+    const bindings = ['mint_pooled', 'disable_pooled', 'enable_pooled'].map(
+      (name) => `google_service_account_iam_binding.${name}`,
+    );
+    for (const address of ['google_service_account.pooled', ...bindings])
+      for (const email of [old, others])
+        expect(resources.map((one) => one.address)).toContain(`${address}["${email}"]`);
+    const members = (all_: readonly PlannedResource[]) =>
+      all_.filter(({ type }) => type === 'google_service_account_iam_binding').map(({ values }) => values.members);
+    expect(members(resources)).toEqual(members(plan.resources));
+  });
+
   it('refuses pools of two environments in one project, unless each has a group', async () => {
     const two = planner.writePolicy(
       POLICY.replace(

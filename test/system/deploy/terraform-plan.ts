@@ -124,7 +124,10 @@ export async function createPlanner(options: {
     writeFileSync(join(example, path), text);
   };
   const writeArchives = (path: string, policy: string) => {
-    const archives = TARGETS.map((name) => [name, `archive of ${name}`] as const);
+    // One has the policy.
+    const archives = TARGETS.map(
+      (name) => [name, `archive of ${name}${name === 'token' ? ` with ${sha256(policy)}` : ''}`] as const,
+    );
     for (const [name, archive] of archives) write(`${path}/${name}.zip`, archive);
     const hashes = Object.fromEntries(archives.map(([name, archive]) => [name, sha256(archive)]));
     const rules = sha256('// keydesk:begin\n// keydesk:end');
@@ -159,6 +162,9 @@ export async function createPlanner(options: {
         CHECKPOINT_DISABLE: '1',
         TF_IN_AUTOMATION: '1',
         TF_CLI_ARGS: '-no-color',
+        // A process of a few seconds: collecting its garbage takes a quarter of its time.
+        GOGC: 'off',
+        GOMEMLIMIT: '1GiB',
       },
       maxBuffer: 64 * 1024 * 1024,
     });
@@ -244,6 +250,8 @@ export async function createPlanner(options: {
       if (after === before) throw new Error(`${path}: nothing was changed`);
       writeFileSync(join(folder, path), after);
     },
+    /** What applies changed, oldest first. */
+    applied: provider.applied,
     /** As if somebody had disabled the service accounts without Terraform. */
     disableAccounts: provider.disableAccounts,
     /**

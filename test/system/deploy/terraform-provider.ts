@@ -119,7 +119,12 @@ const ANSWERS: Record<string, (own: Record<string, unknown>) => string> = {
   'google_project.number': () => '123456789012',
 };
 
+/** What an apply did, in its order: `create google_service_account ci-001@acme-ci-pool…`. */
+type Verb = 'create' | 'update' | 'delete';
+
 export interface FakeProvider {
+  /** Changes that were applied, oldest first. */
+  readonly applied: readonly string[];
   /** The value of TF_REATTACH_PROVIDERS by which terraform finds it. */
   readonly reattach: string;
   /** As if somebody had disabled every service account: from then on each is read as disabled. */
@@ -130,6 +135,7 @@ export interface FakeProvider {
 /** @param known whether the plan knows what Google will answer; really it does not */
 export async function startProvider(socket: string, known: boolean): Promise<FakeProvider> {
   let disabled = false;
+  const applied: string[] = [];
   const lag = createLag();
   const refusals = createRefusals();
   const google = await serve(socket, {
@@ -158,6 +164,7 @@ export async function startProvider(socket: string, known: boolean): Promise<Fak
         (planned ? lag.complaint(type_name, planned) : undefined) ?? refusals.complaint(type_name, prior, planned);
       if (summary !== undefined) return { new_state: prior_state, diagnostics: [{ severity: 'ERROR', summary }] };
       if (planned) lag.created(type_name, planned);
+      applied.push(describeChange(type_name, prior, planned));
       const state = planned && { ...planned, ...inFull(type_name, planned) };
       return { new_state: filled('resource', type_name, state, true), legacy_type_system: true };
     },
@@ -209,6 +216,7 @@ export async function startProvider(socket: string, known: boolean): Promise<Fak
   });
   return {
     reattach: JSON.stringify({ ...attached('google', socket), ...attached('time', `${socket}.time`) }),
+    applied,
     disableAccounts: () => {
       disabled = true;
     },
@@ -217,6 +225,14 @@ export async function startProvider(socket: string, known: boolean): Promise<Fak
       time.forceShutdown();
     },
   };
+}
+
+function describeChange(type: string, prior: State, planned: State): string {
+  const verb: Verb = prior === null ? 'create' : planned === null ? 'delete' : 'update';
+  const { service_account_id, account_id, project, name, preferred_member_key } = planned ?? prior ?? {};
+  const account = account_id && `${account_id}@${project}.iam.gserviceaccount.com`;
+  const about = type.startsWith('google_service_account_iam') ? service_account_id : (account ?? name);
+  return `${verb} ${type} ${String(about ?? JSON.stringify(preferred_member_key)).replace(/^.*\//, '')}`;
 }
 
 /** A provider at a socket. What is not in `methods` succeeds and does nothing. */
@@ -277,6 +293,7 @@ const dynamicValue = z.object({ msgpack: z.instanceof(Buffer) });
 const planRequest = z.object({ type_name: z.string(), prior_state: dynamicValue, proposed_new_state: dynamicValue });
 const applyRequest = z.object({ type_name: z.string(), prior_state: dynamicValue, planned_state: dynamicValue });
 const stateSchema = values.nullable();
+type State = z.output<typeof stateSchema>;
 const readRequest = z.object({ type_name: z.string(), current_state: dynamicValue });
 const upgradeRequest = z.object({ raw_state: z.object({ json: z.instanceof(Buffer) }) });
 const readDataRequest = z.object({ type_name: z.string(), config: dynamicValue });

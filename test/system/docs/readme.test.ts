@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
 import { newRulesFile } from '../../../shared/core/security-rules/generate.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -125,7 +126,7 @@ describe('the step with curl', () => {
     expect(shown).toHaveLength(4);
     const before = keydesk.audit.length;
     const run = async (line: string) => {
-      const { stdout, stderr } = await promisify(execFile)('bash', ['-c', `node cli/keydesk.ts ${line}`], {
+      const { stdout, stderr } = await promisify(execFile)('bash', ['-c', `node '${KEYDESK}' ${line}`], {
         cwd: ROOT,
         env: {
           PATH: [dirname(process.execPath), process.env.PATH].join(':'),

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../../sandbox/functions.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { AUDIENCE, everyKindPolicyText } from '../../fixtures/policies.ts';
 import { type Front, openFront } from './front.ts';
@@ -83,7 +83,7 @@ describe('a refusal fails the step before its command, with Keydesk’s message'
     const [, command = ''] = /^ {4}(keydesk policy explain .*)$/m.exec(output) ?? [];
     const at = mkdtempSync(join(tmpdir(), 'keydesk-refusal-'));
     writeFileSync(join(at, 'policy.yaml'), everyKindPolicyText(keydesk.project));
-    const script = `keydesk() { node '${join(ROOT, 'cli/keydesk.ts')}' "$@"; }; ${command}`;
+    const script = `keydesk() { node '${KEYDESK}' "$@"; }; ${command}`;
     const ran = spawnSync('bash', ['-c', script], { cwd: at, encoding: 'utf8' });
     rmSync(at, { recursive: true });
     expect([ran.status, ran.stderr]).toEqual([0, '']);

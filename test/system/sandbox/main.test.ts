@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
+import { KEYDESK } from '../../fixtures/command.ts';
 import { watch } from './processes.ts';
 
 const start = (...args: string[]) => startWith({}, ...args);
@@ -47,7 +48,7 @@ describe('npm start', () => {
     const folder = mkdtempSync(join(tmpdir(), 'keydesk-policy-'));
     const file = join(folder, 'policy.yaml');
     writeFileSync(file, 'version: 1\nrule: []\n');
-    const checked = watch(process.execPath, [`${ROOT}cli/keydesk.ts`, 'policy', 'check', '--policy', file]);
+    const checked = watch(process.execPath, [KEYDESK, 'policy', 'check', '--policy', file]);
     const { code, out, err } = await start('--policy', file);
     await checked.ended;
     rmSync(folder, { recursive: true });

@@ -39,7 +39,7 @@ it('sends each path to the server of its function, and requires an ID token ever
 
 it('describes the errors of each route in one form', () => {
   for (const { responses } of operations())
-    expect(Object.keys(responses)).toEqual(['200', '400', '401', '404', '405', '413', '503']);
+    expect(Object.keys(responses)).toEqual(['200', '400', '401', '404', '405', '409', '413', '503']);
 });
 
 it('has a valid schema behind each reference, and none that nothing refers to', () => {

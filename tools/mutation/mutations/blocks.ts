@@ -34,16 +34,27 @@ export const BLOCKS: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/operations/kill-switch.ts',
-        find: `  await killSwitchLedger.record(id, {
-    ...order,
-    activated_at: clock.now(),
-    deactivated_at: null,
-    deactivated_by: null,
-  });
-  const before = order.blocks_new ? undefined : found;
-  const { selected, ambiguous, unreadable } = before ?? (await findGrants(deps, order.selector));`,
-        replace: `  const { selected, ambiguous, unreadable } = found ?? (await findGrants(deps, order.selector));
-  await killSwitchLedger.record(id, { ...order, activated_at: clock.now(), deactivated_at: null, deactivated_by: null });`,
+        find: `  const problem = await killSwitchLedger.record(id, {`,
+        replace: `  const early = await readAll(killSwitchLedger.liveGrants());
+  const problem = await killSwitchLedger.record(id, {`,
+      },
+      {
+        file: 'shared/operations/kill-switch.ts',
+        find: '  const live = order.blocks_new ? undefined : pages;',
+        replace: '  const live = pages ?? early;',
+      },
+      {
+        file: 'shared/operations/kill-switch.ts',
+        find: 'interface Act {',
+        replace: `async function readAll(pages: AsyncIterable<GrantPage>): Promise<AsyncIterable<GrantPage>> {
+  const read: GrantPage[] = [];
+  for await (const page of pages) read.push(page);
+  return (async function* () {
+    yield* read;
+  })();
+}
+
+interface Act {`,
       },
     ],
     killers: [ISSUE_GUARDS, MODEL],

@@ -15,16 +15,7 @@ import {
 } from '../../../../shared/core/restore/lost-grant.ts';
 import { LONGEST_JOB_TOKEN_LIFETIME, waitUntil } from '../../../../shared/core/restore/wait.ts';
 import { CLOCK_MARGIN_MS, SHORTEST_COOLDOWN_MS } from '../../../../shared/core/timing.ts';
-import {
-  ACCOUNTS,
-  grantIn,
-  KINDS,
-  LATER,
-  NOW,
-  STATES,
-  type State,
-  pooled as toPooled,
-} from '../../../fixtures/grants.ts';
+import { ACCOUNTS, grantIn, KINDS, LATER, NOW, type State, pooled as toPooled } from '../../../fixtures/grants.ts';
 
 const HELD = LATER + 60_000;
 const SHA256 = 'a'.repeat(64);
@@ -38,12 +29,28 @@ const read = (grant: Grant, change: object = {}, held = HELD) => {
 const pooled = (state: State) => toPooled(grantIn(state, 'pool'));
 
 describe('the record of a lost grant', () => {
-  it.each(KINDS.flatMap((kind) => STATES.map((state) => [kind, state] as const)))(
+  it.each(KINDS.flatMap((kind) => (['issuing', 'active'] as const).map((state) => [kind, state] as const)))(
     'of kind %s in state %s is what the line of the log was made of',
     (kind, state) => {
       const grant = grantIn(state, kind);
       const unknown = { rate_window_at: grant.requested_at, rate_window_count: 0, delete_at: expect.any(Number) };
       expect(read(grant)).toEqual({ grant: { ...grant, ...unknown } });
+    },
+  );
+
+  it.each([
+    ['firestore', 'revoked', 'revoking'],
+    ['pool', 'revoked', 'revoking'],
+    ['narrowedPool', 'revoking', 'revoking'],
+    ['serviceAccount', 'revoking', 'revoking'],
+    ['firestore', 'expired', 'active'],
+    ['serviceAccount', 'expired', 'active'],
+  ] as const)(
+    'of kind %s that the log has as %s is %s: that its access ended is not believed',
+    (kind, state, expected) => {
+      const grant = { ...grantIn(state, kind), access_ended_at: LATER };
+      const { ended_by } = state === 'expired' ? { ended_by: null } : grant;
+      expect(read(grant)).toMatchObject({ grant: { state: expected, access_ended_at: null, ended_by } });
     },
   );
 

@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import type { GrantSummary } from '../../../../shared/core/operator-api/grant.ts';
 import { type CrossCheck, crossCheck } from '../../../../shared/core/review/cross-check.ts';
 import { toPopulation } from '../../../../shared/core/review/population.ts';
+import { CLOCK_MARGIN_MS } from '../../../../shared/core/timing.ts';
+import { ACT, act, actLine } from '../../../fixtures/complete-review.ts';
 import {
   AS_OF,
   expired,
@@ -22,7 +24,8 @@ const HOUR = 3_600_000;
 
 function compare(grants: readonly GrantSummary[], lines: readonly object[], more: object = {}): CrossCheck {
   const { rows } = toPopulation(grants, AS_OF);
-  const scope = { from: FROM, to: TO, asOf: AS_OF, environment: undefined, unreadable: new Set<string>(), ...more };
+  const known = { acts: [], unreadable: new Set<string>(), unreadableActs: new Set<string>() };
+  const scope = { from: FROM, to: TO, asOf: AS_OF, environment: undefined, ...known, ...more };
   return crossCheck(rows, readLines(lines), scope);
 }
 
@@ -127,6 +130,27 @@ describe('what is at the edge of the period', () => {
     expect(orphans(compare([renewed], rest.slice(-1))).issued).toEqual([grantIdOf(1)]);
   });
 
+  it('is not compared where a grant began before, and some of its lines are missing, which may be from before', () => {
+    const renewed = grantOf(1, FROM - HOUR, {
+      ...{ tokens_issued: 3, issued_at: iso(FROM + HOUR), expires_at: iso(FROM + 2 * HOUR) },
+      ...{ ended_at: iso(FROM + HOUR), access_ended_at: iso(FROM + HOUR) },
+    });
+    const lines = linesOf(renewed);
+    expect(compare([renewed], lines).not_checked.issuances).toBe(0);
+    expect(compare([renewed], lines.slice(1)).not_checked.issuances).toBe(1);
+  });
+
+  it('is not compared where a line is as young as the ledger was when it was read', () => {
+    const at = FROM + DAY;
+    const [issued] = linesOf(grantOf(1, at));
+    const asOf = at + 1_000;
+    expect(compare([], [issued ?? {}], { asOf: asOf + CLOCK_MARGIN_MS })).toMatchObject({
+      line_without_grant: [],
+      not_checked: { lines: 1 },
+    });
+    expect(orphans(compare([], [issued ?? {}], { asOf: asOf + CLOCK_MARGIN_MS + 1 })).lines).toEqual([grantIdOf(1)]);
+  });
+
   it.each([
     ['a grant that ended before the period', FROM - DAY],
     ['a grant that began after it', TO + HOUR],
@@ -139,6 +163,48 @@ describe('what is at the edge of the period', () => {
   it('is an orphan when the grant of the line could be used in the period', () => {
     const [issued] = linesOf(grantOf(1, FROM - 60_000));
     expect(orphans(compare([], [issued ?? {}])).lines).toEqual([grantIdOf(1)]);
+  });
+});
+
+describe('an act of the kill switch', () => {
+  const named = ({ act_without_line, line_without_act }: CrossCheck) => [
+    act_without_line.map(({ id }) => id),
+    line_without_act.map(({ id }) => id),
+  ];
+
+  it('has its line, and the line its act', () => {
+    expect(named(compare([], [actLine()], { acts: [act()] }))).toEqual([[], []]);
+    expect(compare([], [], { acts: [act()] }).act_without_line).toEqual([
+      { id: ACT, activated_at: act().activated_at, actor: 'bob@acme.example' },
+    ]);
+    expect(compare([], [actLine()]).line_without_act).toEqual([
+      { id: ACT, at: iso(FROM + 3 * DAY), actor: 'bob@acme.example' },
+    ]);
+  });
+
+  it('is not missing where its record cannot be read', () => {
+    expect(named(compare([], [actLine()], { unreadableActs: new Set([ACT]) }))).toEqual([[], []]);
+  });
+
+  it.each([
+    ['before the period', FROM - 1],
+    ['after it', TO],
+    ['as the ledger was read', FROM + DAY],
+  ])('is not compared where it is from %s', (_, at) => {
+    const scope = { asOf: at === FROM + DAY ? at + CLOCK_MARGIN_MS : AS_OF };
+    expect(named(compare([], [], { ...scope, acts: [act({ activated_at: iso(at) })] }))).toEqual([[], []]);
+    expect(named(compare([], [actLine(at)], scope))).toEqual([[], []]);
+  });
+
+  it('is compared by its first line: it may have been continued', () => {
+    const lines = [actLine(FROM + DAY), actLine(FROM - 1)];
+    expect(named(compare([], lines))).toEqual([[], []]);
+  });
+
+  it('has a line that says which', () => {
+    expect(() => readLines([{ timestamp: iso(FROM), jsonPayload: { event: 'kill_switch.activated' } }])).toThrow(
+      'malformed',
+    );
   });
 });
 

@@ -1,11 +1,22 @@
 // A whole review: what it names, and what it does not know.
 
 import { describe, expect, it } from 'vitest';
+import { reviewCsv } from '../../../../shared/core/review/csv-rows.ts';
 import { FINDING_CODES, type FindingCode } from '../../../../shared/core/review/findings.ts';
 import { NOT_KNOWN_CODES } from '../../../../shared/core/review/not-known.ts';
 import { isClear, type Review, reviewOf } from '../../../../shared/core/review/review.ts';
 import { reviewLines } from '../../../../shared/core/review/text.ts';
-import { ACT, admin, completeInput, DAY, grant, HOUR, sha256 } from '../../../fixtures/complete-review.ts';
+import {
+  ACT,
+  act,
+  actLine,
+  admin,
+  completeInput,
+  DAY,
+  grant,
+  HOUR,
+  sha256,
+} from '../../../fixtures/complete-review.ts';
 import {
   AS_OF,
   doctorReportOf,
@@ -33,6 +44,16 @@ describe('a review', () => {
     expect(review.grants.map(({ grant_id }) => grant_id)).toEqual([grantIdOf(1), grantIdOf(2)]);
     expect(review.population).toMatchObject({ count: 2, began_in_period: 1, tokens_issued: 2, as_of: iso(AS_OF) });
   });
+});
+
+it('has the accounts that served a renewed grant before, also as CSV', () => {
+  const lease = {
+    service_account: 'ci-009@acme-ci-pool.iam.gserviceaccount.com',
+    ...{ leased_at: iso(FROM + DAY), access_ended_at: iso(FROM + DAY + HOUR) },
+  };
+  const review = reviewOf(completeInput([grant(1, FROM + DAY, { ...admin, past_leases: [lease] })]));
+  expect(review.grants[0]?.past_leases).toEqual([lease]);
+  expect(reviewCsv(review)).toContain(`${lease.service_account}:${lease.leased_at}/${lease.access_ended_at}`);
 });
 
 /** For each code: a change of the clear review after which it is found, and nothing else. */
@@ -63,6 +84,8 @@ const FINDINGS: Readonly<Record<FindingCode, () => Parameters<typeof reviewOf>[0
     ]),
   overdue: () =>
     completeInput([grant(3, FROM + DAY, { state: 'active', ended_at: null, ended_by: null, access_ended_at: null })]),
+  act_without_line: () => ({ ...completeInput([]), records: recordsWith({ acts: [act()] }) }),
+  line_without_act: () => completeInput([], [actLine()]),
   act_missing: () => completeInput([grant(3, FROM + DAY, { ended_by: 'kill_switch', kill_switch_id: ACT })]),
   doctor_findings: () => {
     const found = {
@@ -98,6 +121,13 @@ describe('what is to be explained', () => {
       ['line_without_grant', [grantIdOf(7)]],
       ['issued_without_line', [grantIdOf(12)]],
     ]);
+  });
+
+  it('is not an act before the period that is not on record any more', () => {
+    const before = { ended_by: 'kill_switch', kill_switch_id: ACT, ended_at: iso(FROM - 1) } as const;
+    expect(
+      codes(reviewOf(completeInput([grant(3, FROM - HOUR, { ...before, access_ended_at: iso(FROM + 1) })]))),
+    ).toEqual([]);
   });
 
   it('is not that a job went on after its tokens had expired', () => {

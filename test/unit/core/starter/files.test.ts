@@ -153,7 +153,7 @@ describe('the files of a start', () => {
 
   it('have a job that checks the policy of its folder', () => {
     const [step] = parsePipeline(file(ONE, '.buildkite/keydesk-policy.yml'));
-    for (const command of ['check', 'test', 'diff "$base"'])
+    for (const command of ['check', 'test', 'diff "$base:keydesk/policy.yaml"'])
       expect(step?.command).toContain(`keydesk policy ${command} --policy keydesk/policy.yaml`);
   });
 });

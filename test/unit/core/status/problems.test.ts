@@ -42,13 +42,15 @@ const HEALTHY: StatusRecords = {
   unreadable: [],
   blocks: [],
   live: new Map([['production', 2]]),
+  live_complete: true,
 };
 const codesOf = (records: StatusRecords) => toStatus(records, NOW).problems.map(({ code }) => code);
 const withSweep = (changes: Partial<DeploymentOf<'sweep'>>) => replace({ ...SWEEP, ...changes });
 const withLeft = (changes: Partial<NonNullable<DeploymentOf<'sweep'>['left']>>) =>
   withSweep({ left: { ...LEFT, ...changes } });
-const withApiToken = (changes: Partial<{ scopes: string[]; expires_at: number; failure: string }>) =>
-  withSweep({ buildkite_api_token: { ...API_TOKEN, ...changes } });
+const withApiToken = (
+  changes: Partial<{ scopes: string[]; expires_at: number; failure: string; checked_at: number }>,
+) => withSweep({ buildkite_api_token: { ...API_TOKEN, ...changes } });
 const replace = (deployment: Deployment): StatusRecords => ({
   ...HEALTHY,
   deployments: HEALTHY.deployments.map((one) => (one.function === deployment.function ? deployment : one)),
@@ -62,7 +64,12 @@ const CASES: readonly [ProblemCode, string, StatusRecords][] = [
   ['sweep_not_running', 'no sweep at all', withSweep({ last_sweep_at: null, last_sweep_ok: null, left: null })],
   ['sweep_incomplete', 'a sweep that could not read all', withSweep({ last_sweep_ok: false })],
   ['revocation_stuck', 'an end that is not finished for long', withSweep({ oldest_pending_at: NOW - 5 * MINUTE - 1 })],
+  ['time_in_future', 'a last sweep of the future', withSweep({ last_sweep_at: NOW + 91_000 })],
+  ['time_in_future', 'a check of the future', withApiToken({ checked_at: NOW + 91_000 })],
+  ['sweep_failures', 'failures in the last sweep', withLeft({ failed: 1 })],
   ['sweep_behind', 'a backlog', withLeft({ has_backlog: true })],
+  ['sweep_behind', 'grants whose time is up', withLeft({ overdue: 1 })],
+  ['jobs_unchecked', 'jobs that could not be counted', withLeft({ jobs_unchecked: null })],
   ['jobs_unchecked', 'jobs that Buildkite says nothing about', withLeft({ jobs_unchecked: 3 })],
   ['no_webhook', 'no webhook yet', replace({ ...WEBHOOK, last_accepted_at: null })],
   [
@@ -76,6 +83,7 @@ const CASES: readonly [ProblemCode, string, StatusRecords][] = [
   ['api_token_unusable', 'an API token that Buildkite does not describe', withApiToken({ failure: 'refused' })],
   ['api_token_unusable', 'an API token that has expired', withApiToken({ expires_at: NOW })],
   ['api_token_unusable', 'an API token without the scope', withApiToken({ scopes: [] })],
+  ['api_token_unchecked', 'an API token that nobody checks', withApiToken({ checked_at: NOW - 3 * HOUR - 1 })],
   ['api_token_expiring', 'an API token with less than two days', withApiToken({ expires_at: NOW + 48 * HOUR - 1 })],
   ['api_token_too_wide', 'an API token with more scopes', withApiToken({ scopes: ['read_builds', 'write_builds'] })],
 ];
@@ -95,6 +103,8 @@ describe('the status of a deployment', () => {
 
   it.each<[string, StatusRecords]>([
     ['a sweep that is three minutes old', withSweep({ last_sweep_at: NOW - 3 * MINUTE })],
+    ['a clock that is a little ahead', withSweep({ last_sweep_at: NOW + 90_000 })],
+    ['an API token that was checked three hours ago', withApiToken({ checked_at: NOW - 3 * HOUR })],
     ['an end of the last five minutes', withSweep({ oldest_pending_at: NOW - 5 * MINUTE })],
     ['a quiet day', { ...replace({ ...WEBHOOK, last_accepted_at: NOW - 25 * HOUR }), live: new Map() }],
     [

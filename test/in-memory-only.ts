@@ -1,0 +1,34 @@
+// The files of test/http that run in memory only. All others run on the emulator too, where Firestore's transactions, queries and
+// indexes are Google's own. test/unit/in-memory-only.test.ts keeps these lists right.
+
+/** They open no ledger, or have one in memory in every project: on the emulator each would be the same test again. */
+export const WITHOUT_EMULATOR = [
+  'audit-entries',
+  'busy-grant',
+  'caller-address',
+  'cost-of-a-grant',
+  'issue-guards',
+  'ledger/firebase-users',
+  'ledger/stored-fields',
+  'ledger/unreadable',
+  'preflight',
+  'request-bodies',
+  'webhook-install',
+  'webhook-rotation',
+].map(fileOf);
+
+/** They are about what a function does before it reads the ledger, or about text that it writes. */
+export const BEFORE_THE_LEDGER = [
+  'audit-hostile',
+  'bad-job-tokens',
+  'bad-webhooks',
+  'log-volume',
+  'rfc/rfc6749',
+  'rfc/rfc8414',
+  'token-http',
+  'token-paths',
+].map(fileOf);
+
+function fileOf(name: string): string {
+  return `test/http/${name}.test.ts`;
+}
