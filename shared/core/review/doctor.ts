@@ -17,7 +17,7 @@ export interface DoctorReport {
   readonly report: unknown;
 }
 
-export interface DoctorAbout {
+interface DoctorAbout {
   readonly project: string;
   readonly policy_sha256: string;
   /** When the data was read, ISO 8601. */
