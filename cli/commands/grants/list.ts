@@ -4,6 +4,7 @@ import { Command } from '@commander-js/extra-typings';
 import type { GrantList } from '../../../shared/core/operator-api/grant-list.ts';
 import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
 import { visible } from '../../../shared/core/policy/visible-text.ts';
+import { plural } from '../../../shared/core/policy-history/words.ts';
 import { readFilters, withPeriod } from '../../grants/filters.ts';
 import { whyNoEvidence } from '../../grants/nothing-found.ts';
 import { readAllGrants, summaryLine } from '../../grants/pages.ts';
@@ -56,7 +57,7 @@ function showList(found: Omit<GrantList, 'next_cursor'>): void {
 export function unreadableLines(unreadable: GrantList['unreadable']): string[] {
   if (unreadable.length === 0) return [];
   return [
-    `${unreadable.length} records cannot be read. Nobody knows whether they match:`,
+    `${plural(unreadable.length, 'record')} cannot be read. Nobody knows whether they match:`,
     ...unreadable.map(({ grant_id, error }) => visible(`  ${grant_id}  ${error}`)),
   ];
 }

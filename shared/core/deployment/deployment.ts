@@ -50,7 +50,7 @@ const swept = {
   oldest_pending_at: z.number().nullable(),
   left: left.nullable(),
 };
-/** What one sweep came to. `jobs_reconciled`: how many jobs that had finished without a webhook. */
+/** What one sweep came to. `jobs_reconciled`: how many jobs it found that had finished without a webhook. */
 export type Swept = z.output<z.ZodObject<typeof swept>> & { readonly jobs_reconciled: number };
 
 /** Of sweeps that found such jobs, within an hour. */

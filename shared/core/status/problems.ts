@@ -1,5 +1,6 @@
 // What is wrong with a deployment, as far as its ledger shows it. Each problem says what was seen, and names the page that says what to do.
 
+import { plural } from '../policy-history/words.ts';
 import { API_TOKEN_CHECK_EVERY_MS, API_TOKEN_EXPIRES_SOON_MS, CLOCK_MARGIN_MS, SWEEP_EVERY_MS } from '../timing.ts';
 import type { Status } from './status.ts';
 
@@ -72,7 +73,7 @@ type Found = readonly [code: ProblemCode, message: string];
 
 function* ofRecords({ unreadable, deployments, token, webhook, sweep }: Judged): Iterable<Found> {
   if (unreadable.length > 0)
-    yield ['unreadable_records', `${unreadable.length} records cannot be read. The first: ${unreadable[0]}`];
+    yield ['unreadable_records', `${plural(unreadable.length, 'record')} cannot be read. The first: ${unreadable[0]}`];
   for (const [name, deployment] of Object.entries({ token, webhook, sweep }))
     if (!deployment)
       yield [
@@ -120,7 +121,7 @@ function* ofSweep({ sweep }: Judged, now: number): Iterable<Found> {
   if (left?.jobs_unchecked)
     yield [
       'jobs_unchecked',
-      `Buildkite has not responded for 15 minutes about ${left.jobs_unchecked} jobs with live grants.`,
+      `Buildkite has not responded for 15 minutes about ${plural(left.jobs_unchecked, 'job')} with live grants.`,
     ];
 }
 
@@ -132,7 +133,10 @@ function* ofWebhooks({ webhook, sweep, live, live_complete }: Judged, now: numbe
   if (lost.length >= SWEEPS_WITH_LOST_WEBHOOKS)
     yield [
       'webhooks_lost',
-      `${lost.reduce((sum, { jobs }) => sum + jobs, 0)} jobs ended without a webhook, as ${lost.length} sweeps found within an hour.`,
+      `${plural(
+        lost.reduce((sum, { jobs }) => sum + jobs, 0),
+        'job',
+      )} ended without a webhook, as ${lost.length} sweeps found within an hour.`,
     ];
   if (!webhook) return;
   const { last_accepted_at, started_at } = webhook;
@@ -141,7 +145,7 @@ function* ofWebhooks({ webhook, sweep, live, live_complete }: Judged, now: numbe
   else if (liveGrants > 0 && now - Math.max(last_accepted_at, started_at) > WEBHOOKS_SILENT_MS)
     yield [
       'webhooks_silent',
-      `The last webhook was accepted ${age(last_accepted_at, now)} ago, and ${live_complete ? '' : 'at least '}${liveGrants} grants are live.`,
+      `The last webhook was accepted ${age(last_accepted_at, now)} ago, with ${live_complete ? '' : 'at least '}${plural(liveGrants, 'live grant')}.`,
     ];
 }
 
