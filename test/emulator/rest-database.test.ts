@@ -236,7 +236,8 @@ describe('queries', () => {
     ];
     for (const filter of filters) {
       const bounded = filter.some(([, operator]) => /[<>]/.test(operator));
-      for (const order of bounded ? ['at'] : ['none', '__name__', 'at']) {
+      const excluding = filter.some(([, operator]) => operator === 'not-in');
+      for (const order of bounded ? ['at'] : excluding ? ['none'] : ['none', '__name__', 'at']) {
         for (const size of [4, 100]) {
           const find = (database: Database) => {
             let query: Query = database.collection(collection);

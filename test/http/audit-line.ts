@@ -57,7 +57,13 @@ export function linesOf(keydesk: InProcessKeydesk) {
     },
   };
   return {
-    frame: (event: AuditEventName, status: number, requestUrl: string, labels: Record<string, string> = {}) => ({
+    /** @param status undefined for a line that is written before the response */
+    frame: (
+      event: AuditEventName,
+      status: number | undefined,
+      requestUrl: string,
+      labels: Record<string, string> = {},
+    ) => ({
       event,
       request_id: UUID,
       'logging.googleapis.com/trace': `projects/${keydesk.project}/traces/${TRACE}`,
@@ -67,7 +73,7 @@ export function linesOf(keydesk: InProcessKeydesk) {
       httpRequest: {
         requestMethod: 'POST',
         requestUrl,
-        status,
+        ...(status === undefined ? {} : { status }),
         userAgent: USER_AGENT,
         remoteIp: '203.0.113.7',
         latency: LATENCY,

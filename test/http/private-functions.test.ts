@@ -113,7 +113,7 @@ describe('GET /grants/ID', () => {
   });
 
   it('responds with 404 about an id that is not on record', async () => {
-    for (const id of ['none', 'a%2Fb', '..', '__x__', '%00', 'a'.repeat(1501)])
+    for (const id of ['none', 'a%2Fb', '__x__', '%00', 'a'.repeat(1501)])
       expect(await asPerson(`${keydesk.readerUrl}/grants/${id}`), id).toMatchObject({
         status: 404,
         json: { error: 'not_found' },
