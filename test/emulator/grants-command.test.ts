@@ -13,6 +13,8 @@ import { everyKindPolicyText } from '../fixtures/policies.ts';
 
 const PERSON = 'alice@acme.example';
 const MINUTE = 60_000;
+/** It has the form of an access token. */
+const UNKNOWN = `ya29.c.${'x'.repeat(100)}`;
 const DAY = 24 * 60 * MINUTE;
 
 let keydesk: InProcessKeydesk;
@@ -66,16 +68,17 @@ describe('keydesk grants list', () => {
   it('finds by day who could use an environment, also what has ended', async () => {
     const { grant_id, access_token } = await issue('staging-admin');
     await keydesk.revoke(access_token);
-    const list = async (time: number) => {
+    const list = (time: number) => {
       const filters = ['--environment', 'staging', '--credential', 'staging-admin', '--day', day(time)];
-      const { code, out } = await run(['grants', 'list', ...filters, '--json']);
-      expect(code).toBe(0);
-      return JSON.parse(out);
+      return run(['grants', 'list', ...filters, '--json']);
     };
-    const today = await list(keydesk.clock.now());
+    const { code, out } = await list(keydesk.clock.now());
+    expect(code).toBe(0);
+    const today = JSON.parse(out);
     expect(today).toMatchObject({ filters: { state: 'all' }, unreadable: [] });
     expect(today.grants).toMatchObject([{ grant_id, state: 'revoked' }]);
-    for (const other of [-2 * DAY, 2 * DAY]) expect((await list(keydesk.clock.now() + other)).grants).toEqual([]);
+    // Before the first grant on record, and in the future, nothing that is missing proves anything.
+    for (const other of [-2 * DAY, 2 * DAY]) expect((await list(keydesk.clock.now() + other)).code).toBe(1);
   });
 
   it('exits with 0 when nothing matches, and says what was searched and what was not', async () => {
@@ -159,10 +162,10 @@ describe('keydesk grants show', () => {
   });
 
   it('says of an unknown token that no grant on record has it', async () => {
-    const { code, err } = await run(['grants', 'show', '--token', '-'], {}, 'unknown');
+    const { code, err } = await run(['grants', 'show', '--token', '-'], {}, UNKNOWN);
     expect(code).toBe(1);
     expect(err).toContain('No grant on record has a token with the SHA-256');
-    expect(err).not.toContain('unknown\n');
+    expect(err).not.toContain(UNKNOWN);
   });
 });
 
@@ -198,7 +201,7 @@ describe('keydesk grants watch', () => {
       if (out.includes('\n')) child.kill('SIGINT');
     }
     expect(await ended).toBe(0);
-    expect(out).toMatch(new RegExp(`^20\\S+Z  live .*${grant_id}\n$`));
+    expect(out).toMatch(new RegExp(`^20\\S+Z  live +${grant_id}  app #\\d+ .*\n$`));
   });
 
   it('takes an interval of five seconds or more', async () => {

@@ -79,7 +79,7 @@ describe('POST /kill/lost', () => {
     };
     const id = await hold();
     const { json } = await post('/kill/lost', { id, grants: [{ ...line, ...claimed }] });
-    expect(json).toMatchObject({ recorded: [grant_id], counts: { revoked: 1 } });
+    expect(json).toMatchObject({ recorded: [grant_id], counts: { disabled: 1 } });
     expect(await keydesk.gate(accessToken)).toBe(401);
     await removeBlock(id);
   });
