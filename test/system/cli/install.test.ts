@@ -74,7 +74,10 @@ describe('the released package', () => {
       });
     expect(list({})).toMatchObject({ status: 2, stderr: expect.stringContaining('KEYDESK_READER_URL is not set') });
     const settings = { KEYDESK_READER_URL: 'http://127.0.0.1:9', KEYDESK_ID_TOKEN: 'a.b.c' };
-    expect(list(settings)).toMatchObject({ status: 1, stderr: expect.stringContaining('The function reader at 127.0.0.1:9') });
+    expect(list(settings)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('The function reader at 127.0.0.1:9'),
+    });
   });
 
   it('holds the Terraform module with every file that it reads', async () => {
