@@ -30,9 +30,9 @@ const ENABLING = /iam serviceAccounts\.enable/;
 const FRAMEWORK = '@google-cloud/functions-framework';
 /** Direct dependencies that exist only inside the bundles. */
 const BUNDLED: Record<Target, readonly string[]> = {
-  token: ['@google-cloud/firestore', 'google-auth-library', 'jose', 'yaml', 'zod'],
-  webhook: ['@google-cloud/firestore', 'google-auth-library', 'zod'],
-  sweep: ['@google-cloud/firestore', 'google-auth-library', 'zod'],
+  token: ['google-auth-library', 'jose', 'yaml', 'zod'],
+  webhook: ['google-auth-library', 'zod'],
+  sweep: ['google-auth-library', 'zod'],
   reader: ['@google-cloud/firestore', 'google-auth-library', 'jose', 'zod'],
   admin: ['@google-cloud/firestore', 'google-auth-library', 'jose', 'zod'],
 };
