@@ -6,6 +6,7 @@ import { ADMIN_ROUTES, type KillResponse } from '../../shared/core/operator-api/
 import type { GrantSummary } from '../../shared/core/operator-api/grant.ts';
 import { describeSelector, fromWire, selectorOnWire } from '../../shared/core/operator-api/selector.ts';
 import { visible } from '../../shared/core/policy/visible-text.ts';
+import { plural } from '../../shared/core/policy-history/words.ts';
 import { randomUuid, systemClock } from '../../shared/runtime/clock.ts';
 import { confirm } from '../confirm.ts';
 import { adminOption, impersonateOption, openOperatorApi, reportFailures } from '../operator-api.ts';
@@ -87,11 +88,12 @@ async function kill(options: KillOptions): Promise<void> {
       reason,
       block: options.block ?? false,
       unknown_ok: options.unknownOk ?? false,
+      resume: options.resume !== undefined,
       dry_run: options.dryRun ?? false,
     },
   });
   if (options.json) printJson(response);
-  else for (const line of response.dry_run ? dryRunLines(response) : resultLines(response)) print(line);
+  else for (const line of response.dry_run ? dryRunLines(response, options) : resultLines(response)) print(line);
   if (response.counts.unfinished > 0 || response.counts.ambiguous > 0) process.exitCode = EXIT.failure;
 }
 
@@ -128,9 +130,12 @@ function flagOf(field: string): string {
   return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-function dryRunLines({ selector, selected, counts, unfinished, ambiguous }: KillResponse): string[] {
+function dryRunLines(
+  { selector, selected, counts, unfinished, ambiguous }: KillResponse,
+  { block }: KillOptions,
+): string[] {
   return [
-    `Would end ${counts.selected} live grants: ${visible(describeSelector(fromWire(selector)))}`,
+    `Would end ${plural(counts.selected, 'live grant')}: ${visible(describeSelector(fromWire(selector)))}`,
     ...selected.map((grant) => `  ${nameOf(grant)}  ${grant.revocation}`),
     ...(counts.still_accepted > 0
       ? [`${counts.still_accepted} of them cannot be revoked. They would not be renewed, and expire.`]
@@ -139,13 +144,14 @@ function dryRunLines({ selector, selected, counts, unfinished, ambiguous }: Kill
     ...(counts.unfinished > 0 ? [`${counts.unfinished} could not be looked at. They may match:`] : []),
     ...unfinished.map(({ grant_id, error }) => `  ${grant_id ?? '-'}  ${visible(error)}`),
     ...ambiguousLines(ambiguous, counts.ambiguous),
+    ...(block ? ['New requests that match would be refused, until "keydesk blocks remove".'] : []),
   ];
 }
 
 function resultLines({ selector, counts, still_accepted, unfinished, ambiguous, block_id }: KillResponse): string[] {
   return [
-    `Selected ${counts.selected} live grants: ${visible(describeSelector(fromWire(selector)))}`,
-    `  ${counts.revoked} revoked: no token of theirs is accepted any more`,
+    `Selected ${plural(counts.selected, 'live grant')}: ${visible(describeSelector(fromWire(selector)))}`,
+    `  ${counts.revoked} revoked: the rules of the database reject their tokens`,
     `  ${counts.disabled} account disabled. Google may accept tokens of the account for some time`,
     `  ${counts.expired} had expired`,
     `  ${counts.ended_before} had been ended by something else`,
@@ -180,7 +186,7 @@ function shorter(listed: readonly unknown[], count: number): string[] {
 function ambiguousLines(ambiguous: readonly GrantSummary[], count: number): string[] {
   if (count === 0) return [];
   return [
-    `${count} live grants have no pipeline_id, so it is not known whether they are selected. They were left as they are:`,
+    `${plural(count, 'live grant')} without a pipeline_id, left alone: whether they are selected is not known.`,
     ...ambiguous.map((grant) => `  ${nameOf(grant)}`),
     ...shorter(ambiguous, count),
     'End those with --pipeline-slug.',

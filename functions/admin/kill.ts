@@ -112,6 +112,14 @@ function otherOrder(id: string): Failure {
   };
 }
 
+function noSuchAct(id: string): Failure {
+  return {
+    status: 404,
+    error: 'not_found',
+    description: `Nothing was done: no act on record has the id ${id}. Leave out --resume to begin a new one.`,
+  };
+}
+
 function withoutBlock(body: KillResponse): KillResponse {
   const error = `Nothing is blocked: ${MAX_BLOCKS} blocks are in force, and there can be no more. Remove one (keydesk blocks list), then run the command again without --resume.`;
   return {
@@ -137,6 +145,7 @@ async function check(
       description: 'unknown_ok is for a block: give block as well. Without one there is nothing to do.',
     };
   if (await isKnownAct(deps, body.id)) return {};
+  if (body.resume) return noSuchAct(body.id);
   const problem = body.unknown_ok ? undefined : await problemOfNames(deps, selector);
   if (problem) return problem;
   if (body.block) return {};

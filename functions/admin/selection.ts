@@ -5,11 +5,11 @@ import { closestName } from '../../shared/core/closest-name.ts';
 import { EXACT_FIELDS, type ExactField, type Selector } from '../../shared/core/kill-switch.ts';
 import type { KillRequest } from '../../shared/core/operator-api/admin.ts';
 import { describeSelector, fromWire } from '../../shared/core/operator-api/selector.ts';
-import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import type { Policy } from '../../shared/core/policy/policy.ts';
 import { visible } from '../../shared/core/policy/visible-text.ts';
 import { toJobFields } from '../../shared/core/subject/buildkite-job.ts';
 import type { AdminDeps } from '../../shared/wiring/admin.ts';
+import { policyInForce } from '../runtime/policy-in-force.ts';
 import type { Failure } from '../runtime/private-handler.ts';
 
 /** Pages of live grants in which a name like a misspelt one is looked for. */
@@ -30,7 +30,7 @@ export async function resolveSelector(deps: Deps, body: KillRequest): Promise<Se
   if (all) return { issued_since: 0 };
   if (token_sha256 !== undefined) return ofToken(deps, token_sha256);
   if (pipeline === undefined) return fromWire(selector);
-  const known = (await policyInForce(deps))?.pipelines ?? {};
+  const known = (await policyInForce(deps.deploymentLedger))?.pipelines ?? {};
   const pipeline_id = known[pipeline];
   if (pipeline_id === undefined) return unknownName('pipeline', pipeline, Object.keys(known));
   return { ...fromWire(selector), pipeline_id };
@@ -48,7 +48,7 @@ async function ofToken({ lookUpToken }: Deps, token_sha256: string): Promise<Sel
 export async function problemOfNames(deps: Deps, selector: Selector): Promise<Failure | undefined> {
   const named = EXACT_FIELDS.filter((field) => selector[field] !== undefined);
   if (named.length === 0) return undefined;
-  const policy = await policyInForce(deps);
+  const policy = await policyInForce(deps.deploymentLedger);
   for (const field of named) {
     const value = selector[field] ?? '';
     if (namesOf(policy, field).includes(value) || (await isOnRecord(deps, field, value))) continue;
@@ -74,15 +74,6 @@ async function isOnRecord(
   return field === 'policy_sha256' && (await deploymentLedger.policy(value)) !== undefined;
 }
 
-/** Undefined where the ledger does not have the policy that `token` uses. */
-async function policyInForce({ deploymentLedger }: Deps): Promise<Policy | undefined> {
-  const { deployments } = await deploymentLedger.deployments();
-  const token = deployments.find((deployment) => deployment.function === 'token');
-  const stored = token?.function === 'token' ? await deploymentLedger.policy(token.policy_sha256) : undefined;
-  const parsed = stored && parsePolicy(stored.text, 'policy');
-  return parsed && 'policy' in parsed ? parsed.policy : undefined;
-}
-
 function namesOf(policy: Policy | undefined, field: ExactField): string[] {
   if (field === 'credential') return Object.keys(policy?.credentials ?? {});
   if (field === 'environment') return Object.keys(policy?.environments ?? {});
@@ -104,7 +95,8 @@ async function liveValues({ killSwitchLedger }: Deps, field: ExactField): Promis
 }
 
 function unknownName(field: string, value: string, known: readonly string[], toBlock = ''): Failure {
-  const closest = closestName(value, known);
+  // A UUID that looks alike is of another job or agent, and no correction.
+  const closest = field === 'job_id' || field === 'agent_id' ? undefined : closestName(value, known);
   const hint = closest === undefined ? '' : ` Did you mean ${visible(closest)}?`;
   return nothingSelected(
     `Nothing was done: no grant on record has ${field}=${visible(value)}, and the policy does not name it.${hint} See: keydesk grants list.${toBlock}`,

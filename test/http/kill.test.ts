@@ -116,6 +116,14 @@ describe('a name in a selector', () => {
     expect(await blocks()).toMatchObject([{ selector }]);
   });
 
+  it('that is a UUID has no other agent as a suggestion', async () => {
+    await issue();
+    // Of the job that has the grant, but for the last digit.
+    const { json } = await kill({ selector: { agent_id: '0184990a-4782-42b5-afc1-16715b10b8f0' } });
+    expect(json.error).toBe('nothing_selected');
+    expect(json.error_description).not.toContain('Did you mean');
+  });
+
   it('is suggested as it can be seen', async () => {
     const { grant_id } = await issue();
     await document(`grants/${grant_id}`).update({ 'subject.build_branch': 'main\u202e' });

@@ -33,6 +33,7 @@ const killRequestSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('with block: accept names that no grant on record has, such as an agent that never requested a token'),
+  resume: z.boolean().default(false).describe('id is of an act on record, which is to be continued'),
   dry_run: z.boolean().default(false).describe('only list what would be ended'),
 });
 
@@ -43,7 +44,7 @@ const killResponseSchema = z.object({
   selected: grants.describe(`the grants that were live when it began, ${MAX_LISTED} at most`),
   counts: z.object({
     selected: count,
-    revoked: count.describe('revocation is immediate: no token is accepted any more'),
+    revoked: count.describe('revocation is immediate: the rules of the database reject the tokens'),
     disabled: count.describe(
       'revocation propagates: the account is disabled. Google may accept its tokens for some time',
     ),
