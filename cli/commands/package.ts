@@ -37,7 +37,11 @@ export const packageCommand = new Command('package')
     const loaded = readCheckedPolicy(options.policy);
     for (const warning of loaded.warnings) note(loaded.show(warning, process.stderr));
     for (const line of apiKeyNotes(loaded.written)) note(line);
-    if (!existsSync(FUNCTIONS_FOLDER)) fail(EXIT.failure, 'The functions are not built: run npm run build first.');
+    if (!existsSync(FUNCTIONS_FOLDER))
+      fail(
+        EXIT.failure,
+        'The functions are not built. In the repository, run npm run -s keydesk -- package, or npm run build first.',
+      );
     mkdirSync(options.out, { recursive: true });
     const archives = FUNCTIONS.map((target) => {
       const own = filesIn(join(FUNCTIONS_FOLDER, target));
