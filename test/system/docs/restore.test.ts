@@ -10,6 +10,7 @@ import { restoreCommand } from '../../../cli/commands/restore.ts';
 import { closedItems, databaseItems, jobName, sweepItem, switchItems } from '../../../cli/restore/google-facts.ts';
 import type { Item } from '../../../cli/restore/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
+import { shellCommand } from '../../../shared/core/shell-quote.ts';
 import { at } from '../../fixtures/deployed-addresses.ts';
 import { type DeployedWorld, inProcess } from '../../fixtures/deployed-google.ts';
 import { deployedWorld } from '../../fixtures/deployed-world.ts';
@@ -46,7 +47,11 @@ async function printed(): Promise<string[]> {
   for (const command of clone) runGcloudCommand(world, command);
   const after = [...(await databaseItems(google, RESTORE)), ...(await switchItems(google, RESTORE))];
   expect(unexpected).toEqual([]);
-  return [...commandsOf([...before, ...after]), `gcloud scheduler jobs resume ${jobName(RESTORE)}`, ...clone];
+  return [
+    ...commandsOf([...before, ...after]),
+    shellCommand`gcloud scheduler jobs resume ${jobName(RESTORE)}`,
+    ...clone,
+  ];
 }
 
 describe('docs/RESTORE.md', () => {
