@@ -188,7 +188,7 @@ describe('keydesk rules write', () => {
     const { code, err } = await rules();
     expect(code).toBe(1);
     expect(err).toContain("  --project acme-staging --database '(default)'\n");
-    expect(err).toContain("  --project acme-staging --database other\n");
+    expect(err).toContain('  --project acme-staging --database other\n');
     expect(err).toContain("  --project acme-live --database '(default)'\n");
     expect((await rules(['--project', 'acme-staging'])).code).toBe(1);
     expect((await rules(['--database', '(default)'])).code).toBe(1);
