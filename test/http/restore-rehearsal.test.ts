@@ -35,9 +35,9 @@ describe('a restored ledger by itself', () => {
 
   it('issues to what ended or is blocked, enables accounts whose tokens live, and leases one that serves another job', async () => {
     const { keydesk, early, killed, blocked } = lost;
-    const events = async (jobToken: string) =>
-      (await keydesk.requestByPath(jobToken, 'staging-admin')).audit.map(({ event }) => event);
-    expect(await events(early.jobToken)).toContain('grant.issued');
+    const events = async (jobToken: string, credential = 'staging-admin') =>
+      (await keydesk.requestByPath(jobToken, credential)).audit.map(({ event }) => event);
+    expect(await events(early.jobToken, 'staging-early')).toContain('grant.issued');
     await sweep(keydesk, 1);
     expect(earlyEnables(lost)).not.toEqual([]);
     for (const { jobToken } of [killed, blocked]) expect(await events(jobToken)).toContain('grant.issued');
