@@ -2,8 +2,10 @@
 // Source: docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list.
 
 import * as z from 'zod';
-import type { Clock } from '../shared/runtime/clock.ts';
+import { type LogEntry, toLogEntry } from '../shared/core/policy-history/log-entry.ts';
+import { type Clock, systemClock } from '../shared/runtime/clock.ts';
 import { CouldNotLook, type Google, RateLimited } from './checks/google.ts';
+import { EXIT, fail, note } from './terminal.ts';
 
 const PAGE_SIZE = 100;
 /** A page may be empty because the search takes long, and then the next page continues it. */
@@ -62,14 +64,49 @@ export async function readRequestEntries(google: Google, where: string, requestI
   return found;
 }
 
+/** Entries of one page of many: a line with many claims has some KB, and a response may have 4 MiB. */
+const LONG_PAGE_SIZE = 250;
+
+/**
+ * Gives every entry that fits to `found`, the oldest first, and shows on a terminal how far it is. Ends the process where it may not look.
+ * @returns how many entries could not be read
+ */
+export async function collectEntries(
+  google: Google,
+  where: string,
+  filter: string,
+  found: { readonly count: number; add(entry: LogEntry): 'malformed' | undefined },
+): Promise<number> {
+  let malformed = 0;
+  const query = { filter, orderBy: 'timestamp asc', pageSize: LONG_PAGE_SIZE };
+  try {
+    for await (const entries of readEntryPages(google, where, query, PATIENCE)) {
+      for (const json of entries) {
+        const entry = toLogEntry(json);
+        if (!entry || found.add(entry) === 'malformed') malformed += 1;
+      }
+      if (process.stderr.isTTY) note(`${found.count} lines of the log so far ...`);
+    }
+  } catch (error) {
+    if (error instanceof CouldNotLook) fail(EXIT.failure, `${error.message}.\n${error.fix}`);
+    throw error;
+  }
+  return malformed;
+}
+
 /** What reads Cloud Logging for a long time does when it is refused because of too many requests: it pauses. */
-export interface Patience {
+interface Patience {
   readonly clock: Clock;
   readonly onPause: (seconds: number) => void;
 }
 
+const PATIENCE: Patience = {
+  clock: systemClock,
+  onPause: (seconds) => note(`Cloud Logging had too many requests. The next one follows in ${seconds} s ...`),
+};
+
 /** Entries in pages, to their end. A page may be empty. @throws CouldNotLook */
-export async function* readEntryPages(
+async function* readEntryPages(
   google: Google,
   where: string,
   query: { readonly filter: string; readonly orderBy: string; readonly pageSize: number },

@@ -6,19 +6,17 @@ import { closestName } from '../../shared/core/closest-name.ts';
 import { toIso } from '../../shared/core/iso-time.ts';
 import { projectIdSchema } from '../../shared/core/policy/google-names.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
-import { errorMessage } from '../../shared/runtime/errors.ts';
-import { createGoogle } from '../checks/google.ts';
 import { countResults, explanations, resultLine, summary } from '../checks/report.ts';
 import { planChecks, runChecks } from '../checks/run.ts';
 import { runDoctor } from '../doctor/command.ts';
 import { addLiveOptions, LIVE_DESCRIPTION, LIVE_EXAMPLES, LIVE_EXIT_CODES, readLiveOptions } from '../live/options.ts';
 import { runLive } from '../live/run.ts';
-import { createOperatorClient, LOG_IN } from '../operator-client.ts';
+import { openGoogle } from '../open-google.ts';
 import { examples, policyOption } from '../options.ts';
 import { readPolicy } from '../policy-file.ts';
 import { CHECK_KINDS, FINDING_NAMES } from '../preflight/checks.ts';
 import { targetOf } from '../preflight/target.ts';
-import { EXIT, fail, note, print, printJson } from '../terminal.ts';
+import { EXIT, note, print, printJson } from '../terminal.ts';
 import { parseUrl } from './webhook/deployment-options.ts';
 
 const FIRST_PROGRESS_MS = 1_000;
@@ -110,16 +108,12 @@ Exit code 1: there is a finding that is not accepted or excepted, or something c
       poolGroups,
       projectNumbers: options.projectNumber,
     });
-    const operator = createOperatorClient(systemClock);
-    await operator.authenticate().catch((error) => fail(EXIT.failure, `${errorMessage(error)}. ${LOG_IN}`));
+    const google = await openGoogle(project);
     const planned = planChecks(CHECK_KINDS, target);
     const nameWidth = Math.max(...planned.map(({ kind }) => kind.name.length));
     const madeAt = systemClock.now();
     let done = 0;
     const progress = reportProgress(systemClock, () => `${done} of ${planned.length} checks are done…`);
-    // For tests: a server that has each of Google's APIs under a folder of its host.
-    const base = process.env.KEYDESK_GOOGLE_APIS_URL;
-    const google = createGoogle(operator.send, { quotaProject: project, base });
     const results = await runChecks(planned, google, {
       accepted: accept,
       report: (result) => {

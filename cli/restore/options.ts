@@ -3,10 +3,7 @@
 import { type Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import { shellCommand } from '../../shared/core/shell-quote.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { errorMessage } from '../../shared/runtime/errors.ts';
-import { createGoogle, type Google } from '../checks/google.ts';
 import { parsePrefix, parseProject, parseRegion } from '../commands/webhook/deployment-options.ts';
-import { createOperatorClient, LOG_IN } from '../operator-client.ts';
 import { required } from '../options.ts';
 import { EXIT, fail } from '../terminal.ts';
 import { parseTime } from '../time-options.ts';
@@ -56,13 +53,6 @@ export function restoreOf(options: RestoreOptions): Restore {
   if (restored === database) fail(EXIT.usage, '--restored must be a new database: the old one is evidence, and stays.');
   if (at > systemClock.now()) fail(EXIT.usage, '--snapshot is in the future.');
   return { project, region, prefix, database, restored, snapshot: { at, iso: new Date(at).toISOString() } };
-}
-
-export async function openGoogle(project: string): Promise<Google> {
-  const operator = createOperatorClient(systemClock);
-  await operator.authenticate().catch((error) => fail(EXIT.failure, `${errorMessage(error)}. ${LOG_IN}`));
-  // For tests: a server that has each of Google's APIs under a folder of its host.
-  return createGoogle(operator.send, { quotaProject: project, base: process.env.KEYDESK_GOOGLE_APIS_URL });
 }
 
 /** The options of one command line for the next. */

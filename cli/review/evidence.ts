@@ -2,29 +2,21 @@
 
 import { statSync } from 'node:fs';
 import type { Policy } from '../../shared/core/policy/policy.ts';
-import { toLogEntry } from '../../shared/core/policy-history/log-entry.ts';
 import { type DoctorReport, readDoctorReport } from '../../shared/core/review/doctor.ts';
 import type { ReadLog, ReviewPeriod } from '../../shared/core/review/input.ts';
 import { GrantLines } from '../../shared/core/review/log-lines.ts';
 import type { GrantRow } from '../../shared/core/review/row.ts';
 import { Touches, type TouchReport } from '../../shared/core/review/touches.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { CouldNotLook, createGoogle } from '../checks/google.ts';
+import { createGoogle } from '../checks/google.ts';
 import { readInput } from '../input.ts';
-import { grantFilter, type Patience, readEntryPages } from '../log-entries.ts';
+import { collectEntries, grantFilter } from '../log-entries.ts';
 import { newLogRead, readLogs, requireEntries, warnOfMalformed } from '../log-files.ts';
 import { createOperatorClient } from '../operator-client.ts';
-import { EXIT, fail, note } from '../terminal.ts';
+import { EXIT, fail } from '../terminal.ts';
 
-/** Entries of one page: a line with many claims has some KB, and a response may have 4 MiB. */
-const PAGE_SIZE = 250;
 /** Expiries are logged some time after they happened. */
 const AFTER_MS = 3_600_000;
-
-const PATIENCE: Patience = {
-  clock: systemClock,
-  onPause: (seconds) => note(`Cloud Logging had too many requests. The next one follows in ${seconds} s ...`),
-};
 
 export async function readLogFiles(files: readonly string[]): Promise<ReadLog<GrantLines>> {
   const found = new GrantLines();
@@ -45,21 +37,7 @@ export async function readCloudLogging(
   const google = createGoogle(createOperatorClient(systemClock).send, { quotaProject: project, base });
   const filter = grantFilter(new Date(from).toISOString(), new Date(to + AFTER_MS).toISOString());
   const found = new GrantLines();
-  let malformed = 0;
-  try {
-    const query = { filter, orderBy: 'timestamp asc', pageSize: PAGE_SIZE };
-    for await (const entries of readEntryPages(google, view ?? project, query, PATIENCE)) {
-      for (const json of entries) {
-        const entry = toLogEntry(json);
-        if (!entry || found.add(entry) === 'malformed') malformed += 1;
-      }
-      if (process.stderr.isTTY) note(`${found.count} lines of the log so far ...`);
-    }
-  } catch (error) {
-    if (error instanceof CouldNotLook) fail(EXIT.failure, `${error.message}.\n${error.fix}`);
-    throw error;
-  }
-  return { found, malformed };
+  return { found, malformed: await collectEntries(google, view ?? project, filter, found) };
 }
 
 export async function readTouches(

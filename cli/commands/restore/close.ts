@@ -1,9 +1,10 @@
 // `keydesk restore close`: the first step of a restore. It looks, and prints the commands that are left.
 
 import { Command } from '@commander-js/extra-typings';
+import { openGoogle } from '../../open-google.ts';
 import { examples } from '../../options.ts';
 import { closedItems, sweepItem } from '../../restore/google-facts.ts';
-import { flagsOf, openGoogle, restoreOf, withRestoreOptions } from '../../restore/options.ts';
+import { flagsOf, restoreOf, withRestoreOptions } from '../../restore/options.ts';
 import { report } from '../../restore/step.ts';
 import { orExplain } from '../webhook/deployment-options.ts';
 import { EXAMPLE, LOOKS_ONLY } from './texts.ts';

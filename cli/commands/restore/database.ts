@@ -1,9 +1,10 @@
 // `keydesk restore database`: the ledger as it was at a time, in a new database, with all that it needs.
 
 import { Command } from '@commander-js/extra-typings';
+import { openGoogle } from '../../open-google.ts';
 import { examples } from '../../options.ts';
 import { databaseItems } from '../../restore/google-facts.ts';
-import { flagsOf, openGoogle, restoreOf, withRestoreOptions } from '../../restore/options.ts';
+import { flagsOf, restoreOf, withRestoreOptions } from '../../restore/options.ts';
 import { report } from '../../restore/step.ts';
 import { orExplain } from '../webhook/deployment-options.ts';
 import { EXAMPLE, LOOKS_ONLY } from './texts.ts';

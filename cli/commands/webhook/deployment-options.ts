@@ -7,8 +7,8 @@ import { systemClock } from '../../../shared/runtime/clock.ts';
 import { errorMessage } from '../../../shared/runtime/errors.ts';
 import { createHttpClient } from '../../../shared/runtime/http-client.ts';
 import { API_TOKEN_VARIABLE, readApiToken } from '../../api-token.ts';
-import { CouldNotLook, createGoogle } from '../../checks/google.ts';
-import { createOperatorClient, LOG_IN } from '../../operator-client.ts';
+import { CouldNotLook } from '../../checks/google.ts';
+import { openGoogle } from '../../open-google.ts';
 import { defaultPolicy, required } from '../../options.ts';
 import { readPolicy } from '../../policy-file.ts';
 import { EXIT, fail } from '../../terminal.ts';
@@ -46,11 +46,8 @@ export async function openDeployment(options: DeploymentOptions): Promise<Webhoo
   const organization = required(options.organization ?? policyOrganization(), '--organization');
   const apiToken = readApiToken(options.tokenFile);
   const sendRequest = createHttpClient(systemClock);
-  const operator = createOperatorClient(systemClock);
-  await operator.authenticate().catch((error) => fail(EXIT.failure, `${errorMessage(error)}. ${LOG_IN}`));
   return {
-    // For tests: a server that has each of Google's APIs under a folder of its host.
-    google: createGoogle(operator.send, { quotaProject: project, base: process.env.KEYDESK_GOOGLE_APIS_URL }),
+    google: await openGoogle(project),
     services: createNotificationServices({
       ...{ sendRequest, clock: systemClock, apiToken, organization },
       apiUrl: process.env.KEYDESK_BUILDKITE_API_URL || 'https://api.buildkite.com',
