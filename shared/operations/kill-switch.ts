@@ -5,8 +5,7 @@
 import type { EndCause } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
-import type { Selector } from '../core/kill-switch.ts';
-import { maySelect, selects } from '../core/kill-switch.ts';
+import { maySelect, type Selector, selects } from '../core/kill-switch.ts';
 import { END_BUDGET_MS } from '../core/timing.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { completeRevocations, type EndResult, failureSubject } from './end-job.ts';

@@ -3,7 +3,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { ADMIN_ROUTES } from '../../../shared/core/operator-api/admin.ts';
 import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
-import { LONGEST_JOB_TOKEN_LIFETIME } from '../../../shared/core/restore/wait.ts';
+import { MAX_JOB_TOKEN_LIFETIME } from '../../../shared/core/policy/policy.ts';
 import { shellCommand } from '../../../shared/core/shell-quote.ts';
 import { openGoogle } from '../../open-google.ts';
 import { adminOption, impersonateOption, openOperatorApi, readerOption, reportFailures } from '../../operator-api.ts';
@@ -35,7 +35,7 @@ Exit code 1: something is to be done, or it is too early.`,
   .action(({ json, reader, admin, impersonate, policy: file, ...options }) =>
     reportFailures(async () => {
       const restore = restoreOf(options);
-      const lifetime = file === undefined ? LONGEST_JOB_TOKEN_LIFETIME : readPolicy(file).policy.maxJobTokenLifetime;
+      const lifetime = file === undefined ? MAX_JOB_TOKEN_LIFETIME : readPolicy(file).policy.maxJobTokenLifetime;
       const google = await openGoogle(restore.project);
       const items: Item[] = await orExplain(switchItems(google, restore));
       const read = await openOperatorApi('reader', READER_ROUTES, { url: reader, impersonate });

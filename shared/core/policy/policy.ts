@@ -13,7 +13,7 @@ import { referenceProblems } from './references.ts';
 import { ruleSchema, uuidSchema } from './rule.ts';
 import { sharedAccountProblems } from './shared-accounts.ts';
 
-const MAX_JOB_TOKEN_LIFETIME = 7200;
+export const MAX_JOB_TOKEN_LIFETIME = 7200;
 
 /** Bounds on what one runaway step or pipeline can take. */
 const limits = z.strictObject({

@@ -8,12 +8,13 @@ import { grantId, grantIdOf } from '../grant/id.ts';
 import { revocableAccess } from '../kinds/kinds.ts';
 import { isPooledGrant, type PooledGrant } from '../kinds/pooled-service-account.ts';
 import type { LostGrant } from '../operator-api/lost-grant.ts';
+import { MAX_TTL } from '../policy/credential.ts';
 import type { Account } from '../pool/account.ts';
 import { reusableAfter } from '../pool/lifecycle.ts';
 import { CLOCK_MARGIN_MS, MINT_MARGIN_MS, RECORD_RETENTION_MS, SHORTEST_COOLDOWN_MS } from '../timing.ts';
 
-/** For how long a token may be accepted, by any clock, after it was requested. The longest `ttl` is an hour. */
-export const MOST_TOKEN_MS = 3_600_000 + MINT_MARGIN_MS + CLOCK_MARGIN_MS;
+/** For how long a token may be accepted, by any clock, after it was requested. */
+export const MOST_TOKEN_MS = MAX_TTL * 1000 + MINT_MARGIN_MS + CLOCK_MARGIN_MS;
 
 /**
  * The record that the log describes; else why it cannot be one.

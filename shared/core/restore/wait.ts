@@ -3,9 +3,6 @@
 import { CLOCK_MARGIN_MS } from '../timing.ts';
 import { MOST_TOKEN_MS } from './lost-grant.ts';
 
-/** In seconds, as in a policy: the longest that any policy may have. */
-export const LONGEST_JOB_TOKEN_LIFETIME = 7200;
-
 /**
  * From when on no token that was issued before the block can be accepted, nor any job token of a job whose end is not on record.
  * @param heldSince when the block began: milliseconds since the epoch

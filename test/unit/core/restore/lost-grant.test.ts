@@ -5,6 +5,7 @@ import { grantFields } from '../../../../shared/audit/result-events.ts';
 import type { Grant } from '../../../../shared/core/grant/grant.ts';
 import type { PooledGrant } from '../../../../shared/core/kinds/pooled-service-account.ts';
 import { lostGrantSchema } from '../../../../shared/core/operator-api/lost-grant.ts';
+import { MAX_JOB_TOKEN_LIFETIME } from '../../../../shared/core/policy/policy.ts';
 import type { Account } from '../../../../shared/core/pool/account.ts';
 import { lease, reusableAfter } from '../../../../shared/core/pool/lifecycle.ts';
 import {
@@ -13,7 +14,7 @@ import {
   mergeLost,
   toLostRecord,
 } from '../../../../shared/core/restore/lost-grant.ts';
-import { LONGEST_JOB_TOKEN_LIFETIME, waitUntil } from '../../../../shared/core/restore/wait.ts';
+import { waitUntil } from '../../../../shared/core/restore/wait.ts';
 import { CLOCK_MARGIN_MS, SHORTEST_COOLDOWN_MS } from '../../../../shared/core/timing.ts';
 import { ACCOUNTS, grantIn, KINDS, LATER, NOW, type State, pooled as toPooled } from '../../../fixtures/grants.ts';
 
@@ -158,6 +159,6 @@ describe('the account of a lost grant', () => {
 describe('the wait', () => {
   it('lasts as long as a token or a job token can be accepted', () => {
     expect(waitUntil(0, 600)).toBeGreaterThan(3_600_000 + CLOCK_MARGIN_MS);
-    expect(waitUntil(0, LONGEST_JOB_TOKEN_LIFETIME)).toBe(7_200_000 + CLOCK_MARGIN_MS);
+    expect(waitUntil(0, MAX_JOB_TOKEN_LIFETIME)).toBe(7_200_000 + CLOCK_MARGIN_MS);
   });
 });
