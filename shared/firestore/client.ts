@@ -7,13 +7,14 @@ import { openOnce } from './open-once.ts';
 
 /** @param emulatorHost FIRESTORE_EMULATOR_HOST, which the client reads for itself */
 export function createClientOpener(emulatorHost: string | undefined): OpenDatabase<Firestore & HistoricDatabase> {
-  return openOnce(({ project, database }) => {
-    return new Firestore({
-      projectId: project,
-      databaseId: database,
-      preferRest: true,
-      ignoreUndefinedProperties: false,
-      ...(emulatorHost === undefined ? {} : { authClient: new PassThroughClient() }),
-    });
-  });
+  return openOnce(
+    ({ project, database }) =>
+      new Firestore({
+        projectId: project,
+        databaseId: database,
+        preferRest: true,
+        ignoreUndefinedProperties: false,
+        ...(emulatorHost ? { authClient: new PassThroughClient() } : {}),
+      }),
+  );
 }

@@ -17,6 +17,7 @@ import {
   type WriteBatch,
   type WriteResult,
 } from './database.ts';
+import { isDocumentId } from './document-id.ts';
 import { openOnce } from './open-once.ts';
 import { type CallFirestore, createFirestoreApi } from './rest-api.ts';
 import { decodeFields, decodeValue, encodeFields, encodeValue, type Fields, StoredTime, type Value } from './values.ts';
@@ -41,10 +42,9 @@ export function createRestOpener({
   readonly clock: Clock;
 }): OpenDatabase {
   const asOwner: HttpClient = (request) => sendRequest({ ...request, headers: { authorization: 'Bearer owner' } });
-  const api =
-    emulatorHost === undefined
-      ? { send: sendAsService, url: 'https://firestore.googleapis.com', clock }
-      : { send: asOwner, url: `http://${emulatorHost}`, clock };
+  const api = emulatorHost
+    ? { send: asOwner, url: `http://${emulatorHost}`, clock }
+    : { send: sendAsService, url: 'https://firestore.googleapis.com', clock };
   return openOnce((name) => createRestDatabase(name, createFirestoreApi(api, name)));
 }
 
@@ -118,21 +118,21 @@ class RestDocument implements DocumentReference {
   }
 
   create(data: Record<string, unknown>): Promise<WriteResult> {
-    return this.#write(toCreate(this.#database.root, this, data));
+    return onlyResult(this.#database.batch().create(this, data));
   }
 
   set(data: Record<string, unknown>): Promise<WriteResult> {
-    return this.#write(toSet(this.#database.root, this, data));
+    return onlyResult(this.#database.batch().set(this, data));
   }
 
   update(data: Record<string, unknown>, precondition?: Precondition): Promise<WriteResult> {
-    return this.#write(toUpdate(this.#database.root, this, data, precondition));
+    return onlyResult(this.#database.batch().update(this, data, precondition));
   }
+}
 
-  async #write(write: object): Promise<WriteResult> {
-    const [result] = await this.#database.commit([write]);
-    return result as WriteResult;
-  }
+async function onlyResult(batch: WriteBatch): Promise<WriteResult> {
+  const [result] = await batch.commit();
+  return result as WriteResult;
 }
 
 class RestSnapshot implements DocumentSnapshot {
@@ -237,8 +237,7 @@ function checkedName(name: string): string {
 }
 
 function checkedId(id: string): string {
-  if (id === '' || id.includes('/') || id === '.' || id === '..' || /^__.*__$/.test(id))
-    throw new Error(`no document can have the id ${JSON.stringify(id)}`);
+  if (!isDocumentId(id)) throw new Error(`no document can have the id ${JSON.stringify(id)}`);
   return id;
 }
 

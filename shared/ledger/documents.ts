@@ -23,13 +23,6 @@ import { type Loaded, parseAll, parseRecord, putIfUnchanged, retryOnConflict } f
 import type { Clock } from '../runtime/clock.ts';
 import { withTimeout } from '../runtime/errors.ts';
 
-/**
- * Whether a document can have this id: an id from outside may be none. Source: cloud.google.com/firestore/quotas#collections_documents_and_fields.
- */
-export function isDocumentId(id: string): boolean {
-  return !/^(\.\.?|__.*__)$|\/|^$/s.test(id) && Buffer.byteLength(id) <= 1500;
-}
-
 export function grantDocument(ledger: Database, id: string): DocumentReference {
   return ledger.collection('grants').doc(id);
 }

@@ -4,11 +4,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Blocks, blocksSchema, type KillSwitchRecord, killSwitchSchema, MAX_BLOCKS } from '../core/kill-switch.ts';
 import type { Database } from '../firestore/database.ts';
+import { isDocumentId } from '../firestore/document-id.ts';
 import { parseRecord } from '../firestore/records.ts';
 import { toStoredRecord } from '../firestore/stored-record.ts';
 import type { ActProblem, KillSwitchLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { blocksDocument, commitWithRetry, isDocumentId, toBlocks, withLedgerTimeout } from './documents.ts';
+import { blocksDocument, commitWithRetry, toBlocks, withLedgerTimeout } from './documents.ts';
 import { readLiveGrants } from './live-grants.ts';
 
 export function createKillSwitchLedger(ledger: Database, clock: Clock): KillSwitchLedger {

@@ -2,10 +2,11 @@
 
 import { type ExactField, killSwitchSchema } from '../core/kill-switch.ts';
 import type { HistoricDatabase } from '../firestore/database.ts';
+import { isDocumentId } from '../firestore/document-id.ts';
 import { parseAll, parseRecord } from '../firestore/records.ts';
 import type { ReaderLedger, UnreadableRecord } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { blocksDocument, grantDocument, isDocumentId, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
+import { blocksDocument, grantDocument, toBlocks, toGrant, withLedgerTimeout } from './documents.ts';
 import { createGrantFinder } from './grant-pages.ts';
 import { readLiveGrants } from './live-grants.ts';
 import { createReviewReader } from './review.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createFirestoreApi, FirestoreError, type Method } from '../../../shared/firestore/rest-api.ts';
-import { createRestDatabase } from '../../../shared/firestore/rest-database.ts';
+import { createRestDatabase, createRestOpener } from '../../../shared/firestore/rest-database.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { JsonResponse, OutgoingRequest } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
@@ -158,6 +158,26 @@ describe('a call', () => {
       code: 2,
       message: 'HTTP 204',
     });
+  });
+});
+
+describe('an opened database', () => {
+  it.each([
+    [undefined, 'service', `https://firestore.googleapis.com/v1/${DOCUMENTS}:batchGet`],
+    // As a variable of the environment that is set to nothing.
+    ['', 'service', `https://firestore.googleapis.com/v1/${DOCUMENTS}:batchGet`],
+    ['127.0.0.1:8080', 'owner', `http://127.0.0.1:8080/v1/${DOCUMENTS}:batchGet`],
+  ])('with the emulator at %j', async (emulatorHost, identity, url) => {
+    const seen: unknown[] = [];
+    const sendWith = (name: string) => async (request: OutgoingRequest) => {
+      seen.push([request.headers?.authorization === 'Bearer owner' ? 'owner' : name, request.url]);
+      return responds(200, [{ missing: `${DOCUMENTS}/grants/a` }]);
+    };
+    const clients = { sendRequest: sendWith('nobody'), sendAsService: sendWith('service') };
+    const open = createRestOpener({ ...clients, emulatorHost, clock: new TestClock(NOW) });
+    expect(open(NAME)).toBe(open({ ...NAME }));
+    await open(NAME).collection('grants').doc('a').get();
+    expect(seen).toEqual([[identity, url]]);
   });
 });
 
