@@ -40,6 +40,9 @@ export function blocksDocument(ledger: Database): DocumentReference {
   return ledger.collection('blocks').doc('current');
 }
 
+/** A document, and when it was last written; undefined: it is not there. */
+export type Read = Pick<DocumentSnapshot, 'ref' | 'updateTime'>;
+
 /** The record in a document; undefined when there is none. @throws DependencyError when the document is not a grant */
 export function toGrant(snapshot: DocumentSnapshot): Grant | undefined {
   return parseRecord(grantSchema, snapshot);
@@ -86,7 +89,7 @@ export function putGrant(
 }
 
 /** Adds a job's record to a commit; `write_id` as in {@link putGrant}. */
-export function putJob(batch: WriteBatch, read: DocumentSnapshot, after: JobRecord, write_id?: string): void {
+export function putJob(batch: WriteBatch, read: Read, after: JobRecord, write_id?: string): void {
   putIfUnchanged(batch, read.ref, read.updateTime, { ...after, write_id: write_id ?? null });
 }
 

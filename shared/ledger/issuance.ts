@@ -21,7 +21,6 @@ import type { Database, DocumentSnapshot, Timestamp, WriteBatch } from '../fires
 import {
   isConflictOrMissing,
   isWriteConflict,
-  type Loaded,
   retryOnConflict,
   timestampOf,
 } from '../firestore/records.ts';
@@ -36,6 +35,7 @@ import {
   putAccount,
   putGrant,
   putJob,
+  type Read,
   toAccount,
   toBlocks,
   toGrant,
@@ -52,11 +52,12 @@ import {
   renewLease,
 } from './leases.ts';
 import { createPipelineGrantCounter } from './pipeline-grant-count.ts';
+import { RecentReads } from './recent-reads.ts';
 
 /** What a reservation depends on, as it was read. */
 interface Found {
-  readonly grant: DocumentSnapshot;
-  readonly job: DocumentSnapshot;
+  readonly grant: Read;
+  readonly job: Read;
   readonly existing: Grant | undefined;
   readonly jobRecord: JobRecord | undefined;
   readonly state: LedgerState;
@@ -67,7 +68,7 @@ interface Found {
 
 /** A reservation that was decided on what was found, and what it writes. */
 interface Plan {
-  readonly found: Found;
+  readonly found: Pick<Found, 'grant' | 'job' | 'existing' | 'jobRecord' | 'accounts'>;
   readonly grant: Grant;
   readonly latestExpiry: number;
   /** The account to lease. */
@@ -89,6 +90,7 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
   const liveGrants = createPipelineGrantCounter(ledger, clock);
   const exhausted = new ExhaustedPoolCache(clock);
   const turns = new Turns();
+  const recent = new RecentReads(clock);
 
   const find = async ({ subject, credentialName, credential, excludedAccounts = [] }: IssueRequest): Promise<Found> => {
     const candidates = fromRandomStart(poolOf(credential), clock).filter((email) => !excludedAccounts.includes(email));
@@ -96,7 +98,7 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
     const emails = shared === undefined ? candidates.slice(0, EAGER_READS) : [shared];
     const grantCount = liveGrants(subject);
     grantCount.catch(() => {});
-    const [grant, job, blocks, ...accounts] = (await ledger.getAll(
+    const [grant, job, blocksRead, ...accounts] = (await ledger.getAll(
       grantDocument(ledger, grantId(subject.id, credentialName)),
       jobDocument(ledger, subject.id),
       blocksDocument(ledger),
@@ -104,12 +106,39 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
     )) as [DocumentSnapshot, DocumentSnapshot, DocumentSnapshot, ...DocumentSnapshot[]];
     const existing = toGrant(grant);
     const jobRecord = toJobRecord(job);
+    const blocks = toBlocks(blocksRead);
+    recent.addJob(subject.id);
+    recent.setBlocks(blocks);
     const state: LedgerState = {
       jobEndedAt: endTimeOf(jobRecord),
-      blocks: toBlocks(blocks),
+      blocks,
       pipelineGrantCount: countsTowardLimit(existing) ? 0 : await grantCount,
     };
     return { grant, job, existing, jobRecord, state, accounts, unreadAccounts: candidates.slice(EAGER_READS) };
+  };
+
+  /**
+   * The plan for a job of which the ledger has not heard, without a read: its commit fails if the ledger has. Undefined where
+   * something is to be read first.
+   */
+  const planFirst = async (request: IssueRequest): Promise<Plan | undefined> => {
+    const { subject, credentialName, credential } = request;
+    const { blocks } = recent;
+    if (isPooled(credential) || blocks === undefined || recent.hasJob(subject.id)) return undefined;
+    const pipelineGrantCount = await liveGrants(subject);
+    const decided = reserve(undefined, { jobEndedAt: undefined, blocks, pipelineGrantCount }, request, clock.now());
+    if (!('grant' in decided)) return undefined;
+    const email = sharedAccountOf(credential);
+    if (email !== undefined && !recent.isSharedFor(email, decided.latestExpiry)) return undefined;
+    recent.addJob(subject.id);
+    const found = {
+      grant: { ref: grantDocument(ledger, grantId(subject.id, credentialName)), updateTime: undefined },
+      job: { ref: jobDocument(ledger, subject.id), updateTime: undefined },
+      existing: undefined,
+      jobRecord: undefined,
+      accounts: [],
+    };
+    return { ...decided, found, free: undefined, shared: undefined };
   };
 
   const plan = async (request: IssueRequest): Promise<Plan | Refused> => {
@@ -125,7 +154,9 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
     const { grant, latestExpiry } = decided;
     const [account] = sharedAccountOf(request.credential) === undefined ? [] : accounts;
     const use = { credential: request.credentialName, latestExpiry };
-    const sharing = account && recordShared(toAccount(account), use, clock.now());
+    const sharedSoFar = account && toAccount(account);
+    const sharing = account && recordShared(sharedSoFar, use, clock.now());
+    if (account) recent.addAccount(account.id, sharedSoFar);
     if (sharing && 'usable_at' in sharing) return { refusal: notYetShared(sharing.usable_at, clock.now()) };
     return { found, grant, latestExpiry, free, shared: sharing?.record };
   };
@@ -137,7 +168,7 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
     // A grant that comes back is written with its job too: a sweep may just find that the job holds nothing any more.
     if (!existing || existing.state === 'expired' || !jobRecord || jobRecord.check_at === null) {
       const at = { now: clock.now(), random: clock.random() };
-      putJob(batch, job, addGrant(jobRecord, { id: found.grant.id, build: buildOf(grant.subject) }, at));
+      putJob(batch, job, addGrant(jobRecord, { id: found.grant.ref.id, build: buildOf(grant.subject) }, at));
     }
     if (isPooledGrant(grant)) {
       if (!free) renewLease(batch, accountDocument(ledger, grant.service_account), grant);
@@ -150,7 +181,9 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
     }
     const [account] = found.accounts;
     if (shared && account) putAccount(batch, account, toAccount(account), shared);
-    return { grant, latestExpiry, version: await commit(batch) };
+    const version = await commit(batch);
+    if (shared && account) recent.addAccount(account.id, shared);
+    return { grant, latestExpiry, version };
   };
 
   const planAndWrite = async (request: IssueRequest): Promise<Reserved | Refused> => {
@@ -176,7 +209,7 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
   };
 
   /** Sets the account aside from which Google does not mint, although there is no other. */
-  const abandonAccount = async ({ read, record }: Loaded<Grant>) => {
+  const abandonAccount = async ({ read, record }: { readonly read: Read; readonly record: Grant }) => {
     const batch = ledger.batch();
     putGrant(batch, read.ref, read.updateTime, { before: record, after: abandonLease(record, clock.now()) });
     await quarantineAccount(ledger, batch, record, clock.now());
@@ -231,7 +264,8 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
   return {
     prepare: async (request) => {
       const until = clock.now() + LEDGER_DEADLINE_MS;
-      const planned = await commitWithRetry(clock, () => plan(request));
+      const first = await withLedgerTimeout(clock, planFirst(request));
+      const planned = first ?? (await commitWithRetry(clock, () => plan(request)));
       if ('refusal' in planned) return planned;
       const isNew = planned.found.existing === undefined;
       const writing = () =>
@@ -241,14 +275,16 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
         });
       return {
         latestExpiry: planned.latestExpiry,
-        // A token of an account that a pool may be leasing right now is minted only once the record says that it is shared.
-        mayMintNow: planned.shared === undefined,
+        // A token of an account that a pool may be leasing right now is minted only once the record says that it is shared. Nothing
+        // is minted for a job that may have ended, as far as was read.
+        mayMintNow: !first && planned.shared === undefined,
         commit: () => withLedgerTimeout(clock, writing(), until),
       };
     },
     checkBlocks: async (request) => {
-      const snapshot = await withLedgerTimeout(clock, blocksDocument(ledger).get());
-      const refusal = blockedNow(toBlocks(snapshot), request, clock.now());
+      const blocks = toBlocks(await withLedgerTimeout(clock, blocksDocument(ledger).get()));
+      recent.setBlocks(blocks);
+      const refusal = blockedNow(blocks, request, clock.now());
       return refusal && { refusal };
     },
     activate: (token, reserved) => {

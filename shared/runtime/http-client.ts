@@ -119,7 +119,7 @@ async function sendAndRead(sending: Sending): Promise<JsonResponse> {
       throw new DependencyError(dependency, 'invalid_response', 'returned a compressed body, which was not requested');
     }
     const json = parseJson(await readBounded(request, response));
-    return { status, headers: { get: (name) => [headers[name]].flat().join(', ') || null }, json };
+    return { status, headers: { get: (name) => [headers[name.toLowerCase()]].flat().join(', ') || null }, json };
   } catch (error) {
     if (DependencyError.is(error)) throw error;
     throw new DependencyError(dependency, 'unreachable', 'could not be reached', { cause: error });

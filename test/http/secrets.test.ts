@@ -1,5 +1,6 @@
 import type { Firestore } from '@google-cloud/firestore';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { JsonResponse, OutgoingRequest } from '../../shared/runtime/http-client.ts';
 import {
   type Called,
   databaseOf,
@@ -34,17 +35,21 @@ describe('after a life with everything in it', () => {
         'a webhook signature',
         /signature=([0-9a-f]{64})/.exec(request.headers.get('x-buildkite-signature') ?? '')?.[1],
       );
-      const url = request.url;
-      if (url.includes(':signInWithCustomToken') && typeof init?.body === 'string')
-        remember('a custom token', (JSON.parse(init.body) as { token: string }).token);
       const response = await real(input, init);
-      const text = await response.clone().text();
-      for (const [, name, secret] of text.matchAll(
-        /"(access_token|accessToken|idToken|refreshToken|signedJwt)":\s*"([^"]+)"/g,
-      ))
-        remember(name ?? '', secret);
+      rememberAll(await response.clone().text());
       return response;
     });
+  };
+  const rememberAll = (text: string) => {
+    for (const [, name, secret] of text.matchAll(
+      /"(access_token|accessToken|idToken|refreshToken|signedJwt)":\s*"([^"]+)"/g,
+    ))
+      remember(name ?? '', secret);
+  };
+  const watchSent = ({ url, headers, json: sent }: OutgoingRequest, { json }: JsonResponse) => {
+    remember('an authorization header', headers?.authorization?.replace(/^Bearer +/i, ''));
+    if (url.includes(':signInWithCustomToken')) remember('a custom token', (sent as { token: string }).token);
+    rememberAll(JSON.stringify(json) ?? '');
   };
   const reported = (response: Called) => {
     if (response.status >= 400) errors.push(response);
@@ -53,7 +58,7 @@ describe('after a life with everything in it', () => {
 
   beforeAll(async () => {
     watch();
-    keydesk = await openInProcessKeydesk({ records: true });
+    keydesk = await openInProcessKeydesk({ records: true, onSent: watchSent });
     for (const key of WEBHOOK_TOKENS) remember('a webhook key', key);
     const newJobToken = async (claims = {}, overrides = {}) => {
       const jobToken = await keydesk.buildkite.jobToken(keydesk.buildkite.startJob(claims), { overrides });
