@@ -7,6 +7,7 @@ export const WITHOUT_EMULATOR = [
   'busy-grant',
   'caller-address',
   'cost-of-a-grant',
+  'first-grant',
   'issue-guards',
   'ledger/firebase-users',
   'ledger/stored-fields',

@@ -44,6 +44,9 @@ export const GRANT_COSTS = {
   },
 } as const satisfies Record<string, Costs>;
 
+/** Reads of an issuance by an instance that has issued within the last minute, to a job without another grant and without a pool. */
+export const BUSY_ISSUE_READS = 2;
+
 /** Reads of a sweep that has nothing to do. */
 export const IDLE_SWEEP_READS = 6;
 

@@ -2,8 +2,6 @@
 // is returned. A job's end writes the job's record and all its grants in one commit. A request for a token writes at least
 // one of them, and only if unchanged since it was read. So the later of the two sees the other.
 
-import { activate, type MintedToken } from '../core/grant/activate.ts';
-import { basisOf, sameBasis } from '../core/grant/basis.ts';
 import { abandonLease } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantId } from '../core/grant/id.ts';
@@ -17,15 +15,11 @@ import { poolExhausted } from '../core/pool/forecast.ts';
 import { lease, recordShared } from '../core/pool/lifecycle.ts';
 import { buildOf } from '../core/subject/buildkite-job.ts';
 import { LEDGER_DEADLINE_MS } from '../core/timing.ts';
-import type { Database, DocumentSnapshot, Timestamp, WriteBatch } from '../firestore/database.ts';
-import {
-  isConflictOrMissing,
-  isWriteConflict,
-  retryOnConflict,
-  timestampOf,
-} from '../firestore/records.ts';
+import type { Database, DocumentSnapshot } from '../firestore/database.ts';
+import { isConflictOrMissing } from '../firestore/records.ts';
 import type { IssuanceLedger, Refused, Reserved } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { commitGrant, commitOrBusy, GRANT_RETRY_MS } from './commit-grant.ts';
 import {
   accountDocument,
   blocksDocument,
@@ -53,6 +47,8 @@ import {
 } from './leases.ts';
 import { createPipelineGrantCounter } from './pipeline-grant-count.ts';
 import { RecentReads } from './recent-reads.ts';
+import { createTokenRecorder } from './record-token.ts';
+import { Turns } from './turns.ts';
 
 /** What a reservation depends on, as it was read. */
 interface Found {
@@ -77,14 +73,10 @@ interface Plan {
   readonly shared: Account | undefined;
 }
 
-/** Milliseconds that a request goes on losing races against others for its grant, in each of its two steps. */
-const GRANT_RETRY_MS = 400;
-/** The same where it leases an account, for which other jobs race too. */
+/** Milliseconds that a request goes on losing races against others where it leases an account, for which other jobs race too. */
 const LEASE_RETRY_MS = 1_500;
 /** The same for a new grant: all of a job's first issues write the job's record. */
 const FIRST_ISSUE_RETRY_MS = 3_000;
-/** Seconds after which a request that lost its races may try again. */
-const BUSY_RETRY_AFTER = 1;
 
 export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLedger {
   const liveGrants = createPipelineGrantCounter(ledger, clock);
@@ -118,8 +110,8 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
   };
 
   /**
-   * The plan for a job of which the ledger has not heard, without a read: its commit fails if the ledger has. Undefined where
-   * something is to be read first.
+   * The plan for a job that the ledger does not know, without a read: its commit fails if the ledger knows the job. Undefined
+   * where something is to be read first.
    */
   const planFirst = async (request: IssueRequest): Promise<Plan | undefined> => {
     const { subject, credentialName, credential } = request;
@@ -181,7 +173,7 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
     }
     const [account] = found.accounts;
     if (shared && account) putAccount(batch, account, toAccount(account), shared);
-    const version = await commit(batch);
+    const version = await commitGrant(batch);
     if (shared && account) recent.addAccount(account.id, shared);
     return { grant, latestExpiry, version };
   };
@@ -216,48 +208,13 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
     await batch.commit();
   };
 
-  const activateAfterRead = async (token: MintedToken, { grant: reserved }: Reserved) => {
-    const documents = [grantDocument(ledger, token.grant_id), jobDocument(ledger, reserved.subject.id)] as const;
-    const [grant, job] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
-    const before = toGrant(grant);
-    // An instance with another policy reserved it meanwhile: the record would say of this token what is not so.
-    if (before && !sameBasis(basisOf(before), basisOf(reserved))) return { refusal: POLICY_DIFFERS };
-    const activation = activate(before, { jobEndedAt: endTimeOf(toJobRecord(job)) }, token, clock.now());
-    if ('refusal' in activation) return activation;
-    const batch = ledger.batch();
-    putGrant(batch, grant.ref, grant.updateTime, { before, after: activation.grant });
-    await commit(batch);
-    return activation;
-  };
-
-  /** The end of a job writes its grants, so a grant that is unchanged since it was reserved has a running job. */
-  const activateIfUnchanged = async (token: MintedToken, reserved: Reserved) => {
-    const activation = activate(reserved.grant, { jobEndedAt: undefined }, token, clock.now());
-    if ('refusal' in activation) return activation;
-    const batch = ledger.batch();
-    const change = { before: reserved.grant, after: activation.grant };
-    putGrant(batch, grantDocument(ledger, token.grant_id), timestampOf(reserved.version), change);
-    await commit(batch);
-    return activation;
-  };
-
-  /** What is written, or a refusal when other requests keep writing first. */
-  const commitOrBusy = <T>(grant_id: string, retryMs: number, attempt: () => Promise<T>): Promise<T | Refused> => {
-    const busy: Refused = { refusal: { reason: 'grant_busy', grant_id, retryAfter: BUSY_RETRY_AFTER } };
-    const writing = retryOnConflict<T | Refused>(clock, attempt, retryMs).catch((error: unknown) => {
-      if (isWriteConflict(error)) return busy;
-      throw error;
-    });
-    return withLedgerTimeout(clock, writing);
-  };
-
   /** Prepares and writes, and repeats that until it is written. A job's first issues, which all write its record, take turns. */
   const writeAgain = (request: IssueRequest, isNew: boolean): Promise<Reserved | Refused> => {
     const { subject, credentialName, credential } = request;
     const retryMs = isPooled(credential) ? LEASE_RETRY_MS : GRANT_RETRY_MS;
     const attempt = () => planAndWrite(request);
     const retry = () =>
-      commitOrBusy(grantId(subject.id, credentialName), isNew ? FIRST_ISSUE_RETRY_MS : retryMs, attempt);
+      commitOrBusy(clock, grantId(subject.id, credentialName), isNew ? FIRST_ISSUE_RETRY_MS : retryMs, attempt);
     return isNew ? turns.take(subject.id, retry) : retry();
   };
 
@@ -287,45 +244,9 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
       const refusal = blockedNow(blocks, request, clock.now());
       return refusal && { refusal };
     },
-    activate: (token, reserved) => {
-      const until = clock.now() + LEDGER_DEADLINE_MS;
-      const again = () =>
-        commitOrBusy(token.grant_id, GRANT_RETRY_MS, () => {
-          // By then the caller has received a failure, and no token is returned.
-          if (clock.now() >= until) throw new Error('too late to record a token');
-          return activateAfterRead(token, reserved);
-        });
-      const activating = activateIfUnchanged(token, reserved).catch((error: unknown) => {
-        if (!isConflictOrMissing(error)) throw error;
-        return again();
-      });
-      return withLedgerTimeout(clock, activating, until);
-    },
+    activate: createTokenRecorder(ledger, clock),
   };
 }
-
-/** Work on one thing after the other, on this instance. */
-class Turns {
-  readonly #last = new Map<string, Promise<unknown>>();
-
-  take<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const mine = (this.#last.get(id) ?? Promise.resolve()).then(work, work);
-    this.#last.set(id, mine);
-    const leave = () => {
-      if (this.#last.get(id) === mine) this.#last.delete(id);
-    };
-    mine.then(leave, leave);
-    return mine;
-  }
-}
-
-const POLICY_DIFFERS: Refusal = {
-  reason: 'dependency_unavailable',
-  dependency: 'policy',
-  code: 'policy_mismatch',
-  error: 'instances with another policy serve the same grant: one of the two policies is being deployed',
-  retryAfter: 1,
-};
 
 function notYetShared(usable_at: number, now: number): Refusal {
   const detail = 'the account serves a pool, or did until lately: what was issued from it there has not all expired';
@@ -340,11 +261,4 @@ function notYetShared(usable_at: number, now: number): Refusal {
 
 function countsTowardLimit(grant: Grant | undefined): boolean {
   return grant !== undefined && grant.state !== 'expired';
-}
-
-/** When the first write of the batch, the grant's, was written. */
-async function commit(batch: WriteBatch): Promise<Timestamp> {
-  const [first] = await batch.commit();
-  if (!first) throw new Error('Firestore returned no write for a commit');
-  return first.writeTime;
 }

@@ -75,6 +75,8 @@ export class BusyGrant {
   readonly claims: JobClaims = jobClaims();
   policy = policyWith();
   mints = 0;
+  /** Each round trip to the ledger and to the grant documents, and each mint, in their order. */
+  readonly calls: string[] = [];
   /** What a mint waits for. */
   beforeMint: () => Promise<unknown> = () => this.clock.sleep(40);
   /** What happens before a commit takes effect; it is refused with what this throws. */
@@ -86,6 +88,7 @@ export class BusyGrant {
 
   constructor({ read, commit }: Latency = { read: 12, commit: 35 }) {
     const around: Around = async ({ kind, paths }, perform) => {
+      this.calls.push(`${kind} ${[...new Set(paths.map((path) => path.split('/')[0]))].join(', ')}`);
       await this.clock.sleep((kind === 'read' ? read : commit) / 2);
       if (kind === 'write') this.beforeCommit(paths);
       const response = perform();
@@ -130,6 +133,7 @@ export class BusyGrant {
       verifyJobToken: async (jobToken) => ({ claims: { ...this.claims, ...JSON.parse(jobToken) } }),
       mint: async ({ latestExpiry, ttl }) => {
         this.mints += 1;
+        this.calls.push('mint');
         const accessToken = `ya29.${'a'.repeat(100)}-${this.mints}`;
         await this.beforeMint();
         return { accessToken, expires_at: Math.min(latestExpiry, this.clock.now() + ttl * 1000) };

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { createSweepDeps } from '../../functions/sweep/dependencies.ts';
 import { createTokenDeps } from '../../functions/token/dependencies.ts';
-import { COUNTED, GRANT_COSTS, IDLE_SWEEP_READS } from '../../scripts/docs/grant-costs.ts';
+import { BUSY_ISSUE_READS, COUNTED, GRANT_COSTS, IDLE_SWEEP_READS } from '../../scripts/docs/grant-costs.ts';
 import { parseClaims } from '../../shared/core/policy/claims.ts';
 import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { parseSettings } from '../../shared/core/settings.ts';
@@ -168,6 +168,7 @@ function claimsOf(job_id: string) {
 }
 
 const JOB = '11111111-0000-4000-8000-000000000000';
+const ANOTHER_JOB = '22222222-0000-4000-8000-000000000000';
 
 /** A job of four minutes that asks once and whose webhook comes; then a sweep a minute until nothing is left to do. */
 async function lifeOf(kind: Kind) {
@@ -198,6 +199,18 @@ describe('the cost of a grant', () => {
     const row = (counts: Counts) => COUNTED.map((name) => counts[name]);
     expect({ issue: row(given), renewal: row(renewed), end: row(ended), sweep: row(swept) }).toEqual(GRANT_COSTS[kind]);
   });
+
+  it.each(['firestore', 'shared account', 'shared account, narrowed'] as const)(
+    'is fewer reads on an instance that has issued within the last minute: %s',
+    async (kind) => {
+      const keydesk = openCountedKeydesk(kind);
+      await keydesk.issueToken(JOB);
+      keydesk.later(MINUTE / 2);
+      const { reads, writes } = await keydesk.counted(() => keydesk.issueToken(ANOTHER_JOB));
+      // The shared account is on record by then.
+      expect({ reads, writes }).toEqual({ reads: BUSY_ISSUE_READS, writes: kind === 'firestore' ? 4 : 3 });
+    },
+  );
 
   it('is the same few reads for each sweep that has nothing to do', async () => {
     const { idle } = await lifeOf('firestore');

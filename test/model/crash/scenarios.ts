@@ -57,6 +57,17 @@ export const ISSUANCE: readonly Scenario[] = [
     act: (_, job, step) => step((running) => running.issueToken(job)),
     again: issueStep,
   }),
+  ...ofEach([8, 6, 6], {
+    name: 'the first issuance by a process that has issued to another job, and the other’s,',
+    act: (run, job, step) => {
+      const other = run.job(job.credential, 'release');
+      return step(async (running) => {
+        await running.issueToken(other);
+        await running.issueToken(job);
+      });
+    },
+    again: issueStep,
+  }),
   ...ofEach([5, 3, 3], {
     name: 'the renewal',
     before: async (run, job) => {

@@ -7,6 +7,7 @@ const GRANT_ACTIVATE = 'shared/core/grant/activate.ts';
 const GRANT_END = 'shared/core/grant/end.ts';
 const GRANT_RESERVE = 'shared/core/grant/reserve.ts';
 const ISSUANCE_LEDGER = 'shared/ledger/issuance.ts';
+const FIRST_GRANT_TEST = 'test/http/first-grant.test.ts';
 const DOCUMENTS = 'shared/ledger/documents.ts';
 const RECORDS = 'shared/firestore/records.ts';
 
@@ -239,12 +240,42 @@ export const ISSUANCE: readonly Mutation[] = [
     aliases: ['M01'],
     edits: [
       {
-        file: ISSUANCE_LEDGER,
-        find: `        if (clock.now() >= until) throw new Error('too late to record a token');\n`,
+        file: 'shared/ledger/record-token.ts',
+        find: `      if (clock.now() >= until) throw new Error('too late to record a token');\n`,
         replace: '',
       },
     ],
     killers: ['test/http/ledger/races.test.ts'],
+  },
+  {
+    id: 'first-grant-minted-at-once',
+    breaks: 'I2',
+    means: 'A token is minted for a job that may have ended: nothing was read of it.',
+    edits: [{ file: ISSUANCE_LEDGER, find: '!first && planned.shared', replace: 'planned.shared' }],
+    killers: [FIRST_GRANT_TEST],
+  },
+  {
+    id: 'first-grant-of-an-account-not-recorded-as-shared',
+    breaks: 'I4',
+    means: 'A pool may lease the account of a token that was issued to another job.',
+    edits: [
+      { file: 'shared/ledger/recent-reads.ts', find: '>= reusableAfter(expires_at);', replace: '>= 0 * expires_at;' },
+    ],
+    killers: [FIRST_GRANT_TEST],
+  },
+  {
+    id: 'first-grant-by-old-blocks',
+    breaks: 'I2',
+    means:
+      'Long after an operator blocked them, an instance still reserves and mints for jobs before it reads the block.',
+    edits: [
+      {
+        file: 'shared/ledger/recent-reads.ts',
+        find: 'this.#clock.now() - read.at < BLOCKS_RECENT_MS',
+        replace: 'read.at > 0',
+      },
+    ],
+    killers: [FIRST_GRANT_TEST],
   },
   {
     id: 'shared-after-recording-began',

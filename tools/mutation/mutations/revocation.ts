@@ -19,7 +19,7 @@ export const REVOCATION: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/issuance.ts',
-        find: '      putJob(batch, job, addGrant(jobRecord, { id: found.grant.id, build: buildOf(grant.subject) }, at));\n',
+        find: '      putJob(batch, job, addGrant(jobRecord, { id: found.grant.ref.id, build: buildOf(grant.subject) }, at));\n',
         replace: '',
       },
     ],
@@ -87,7 +87,7 @@ export const REVOCATION: readonly Mutation[] = [
     means: 'A live token leaves that the record says another policy issued.',
     edits: [
       {
-        file: 'shared/ledger/issuance.ts',
+        file: 'shared/ledger/record-token.ts',
         find: 'if (before && !sameBasis(basisOf(before), basisOf(reserved)))',
         replace: 'if (before && basisOf(before) === basisOf(reserved))',
       },
