@@ -9,6 +9,8 @@ import { join, sep } from 'node:path';
 import { Command } from '@commander-js/extra-typings';
 import { zipSync } from 'fflate';
 import { apiKeyNotes } from '../../shared/core/policy/api-key-to-be-created.ts';
+import { CHECKED_SUFFIX, toCheckedPolicy } from '../../shared/core/policy/checked-policy.ts';
+import type { ReadPolicy } from '../../shared/core/policy/parse-yaml.ts';
 import type { Policy } from '../../shared/core/policy/policy.ts';
 import { toPolicyJson } from '../../shared/core/policy/to-json.ts';
 import { databasesOf, extractGenerated, newRulesFile } from '../../shared/core/security-rules/generate.ts';
@@ -45,7 +47,7 @@ export const packageCommand = new Command('package')
     mkdirSync(options.out, { recursive: true });
     const archives = FUNCTIONS.map((target) => {
       const own = filesIn(join(FUNCTIONS_FOLDER, target));
-      const policy = target === 'token' ? [['policy.yaml', Buffer.from(loaded.text)] as const] : [];
+      const policy = target === 'token' ? policyFiles(loaded) : [];
       const archive = zip([...own, ...policy]);
       const path = join(options.out, `${target}.zip`);
       writeFileSync(path, archive);
@@ -62,6 +64,13 @@ export const packageCommand = new Command('package')
     writeFileSync(join(options.out, 'policy.json'), toPolicyJson(loaded));
     if (options.json) printJson(manifest);
   });
+
+function policyFiles(loaded: ReadPolicy): (readonly [path: string, contents: Uint8Array])[] {
+  return [
+    ['policy.yaml', Buffer.from(loaded.text)],
+    [`policy.yaml${CHECKED_SUFFIX}`, Buffer.from(toCheckedPolicy(loaded))],
+  ];
+}
 
 function filesIn(folder: string): (readonly [path: string, contents: Uint8Array])[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).flatMap((path) =>

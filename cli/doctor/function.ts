@@ -3,7 +3,7 @@
 import { shellCommand } from '../../shared/core/shell-quote.ts';
 import type { CheckKind, Found } from '../checks/check.ts';
 import { FUNCTION_TEXTS } from './function-texts.ts';
-import { type ExpectedFunction, FUNCTIONS, INGRESS_ANNOTATIONS } from './functions.ts';
+import { type ExpectedFunction, FUNCTIONS, heapSetting, INGRESS_ANNOTATIONS } from './functions.ts';
 import { repositoryName } from './iam/places.ts';
 import { readService, type Service, serviceName, type Variable, variablesOf } from './service.ts';
 import { type DoctorTarget, identityOf } from './target.ts';
@@ -28,7 +28,7 @@ export const functions: CheckKind<DoctorTarget, Name> = {
         if (!service) return { found: [{ finding: 'service_missing' as const, facts: base }] };
         const found = [
           ...judgeIdentity(target, expected, service),
-          ...judgeVariables(target, expected, variablesOf(service)),
+          ...judgeVariables(target, expected, service),
           ...judgeAccess(target, expected, service),
           ...judgeRevision(service),
           ...judgeContainers(target, expected, service),
@@ -54,8 +54,13 @@ function judgeIdentity(target: DoctorTarget, { name }: ExpectedFunction, { spec 
   return found === account ? [] : [{ finding: 'identity_differs', facts: { account, found } }];
 }
 
-function judgeVariables(target: DoctorTarget, expected: ExpectedFunction, variables: readonly Variable[]): FoundHere[] {
-  const settings = expected.settings(target);
+function judgeVariables(target: DoctorTarget, expected: ExpectedFunction, service: Service): FoundHere[] {
+  const variables = variablesOf(service);
+  const [container] = service.spec.template.spec.containers;
+  const settings: Readonly<Record<string, string>> = {
+    ...expected.settings(target),
+    ...heapSetting(container?.resources.limits.memory ?? ''),
+  };
   const secrets = expected.secrets(target);
   const byName = new Map(variables.map((variable) => [variable.name, variable]));
   const needed = Object.entries(settings).flatMap(([variable, value]): FoundHere[] => {

@@ -28,6 +28,9 @@ const serviceShape = z.object({
               command: z.array(z.string()).default([]),
               args: z.array(z.string()).default([]),
               env: z.array(environmentShape).default([]),
+              resources: z
+                .object({ limits: z.object({ memory: z.string().default('512Mi') }).prefault({}) })
+                .prefault({}),
             }),
           )
           .min(1),

@@ -1,12 +1,10 @@
 // The `token` function: composes issuance from settings and policy. The clients of Firestore and Google are loaded
 // during the first request, not before it.
 
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createJobTokenVerifier, jobTokenKeysUrl } from '../../shared/buildkite/job-token.ts';
 import { apiKeyProblems } from '../../shared/core/policy/api-key-to-be-created.ts';
-import { type LoadedPolicy, parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
-import { ledgerExposureProblems } from '../../shared/core/policy/policy.ts';
+import { ledgerExposureProblems } from '../../shared/core/policy/ledger-exposure.ts';
 import { DEFAULT_POLICY_FILE, parseSettings } from '../../shared/core/settings.ts';
 import { JwksCache } from '../../shared/oidc/jwks-cache.ts';
 import { endGrant } from '../../shared/operations/end-job.ts';
@@ -17,6 +15,7 @@ import { BackgroundRecord } from '../runtime/background.ts';
 import { createStdoutLogger, exitOnProblems, serve } from '../runtime/bootstrap.ts';
 import { instance } from '../runtime/instance.ts';
 import { lazyWarm } from '../runtime/lazy.ts';
+import { loadPolicy } from './load-policy.ts';
 import { LookupLimit } from './lookup-limit.ts';
 import { createTokenHandler, keysUnusableEvent, TOKEN_BODY_LIMIT, TOKEN_ERROR_RESPONSES } from './routes.ts';
 
@@ -99,13 +98,4 @@ function configure() {
   return exitOnProblems<never>({
     problems: [parsed, loadedPolicy].flatMap((result) => ('problems' in result ? result.problems : [])),
   });
-}
-
-function loadPolicy(path: string): LoadedPolicy | { problems: string[] } {
-  try {
-    return parsePolicy(readFileSync(path, 'utf8'), path);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    return { problems: [`KEYDESK_POLICY names a file that cannot be read (${code})`] };
-  }
 }

@@ -51,7 +51,7 @@ export const BUSY_ISSUE_READS = 2;
 export const IDLE_SWEEP_READS = 6;
 
 /** Dollars for a million: the example prices of cloud.google.com/firestore/pricing for nam5. */
-const PRICES = { read: 0.6, write: 1.8, deletion: 0.2 };
+export const PRICES = { read: 0.6, write: 1.8, deletion: 0.2 };
 
 export function costTables(): Blocks {
   return {

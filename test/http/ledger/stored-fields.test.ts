@@ -13,7 +13,7 @@ import { MAX_PLAIN_TEXT_BYTES } from '../../../shared/core/deployment/policy-rec
 import { grantIdOf } from '../../../shared/core/grant/id.ts';
 import type { Credential } from '../../../shared/core/policy/credential.ts';
 import { GRANT_COLLECTION } from '../../../shared/core/policy/document-path.ts';
-import { LEDGER_COLLECTIONS } from '../../../shared/core/policy/policy.ts';
+import { LEDGER_COLLECTIONS } from '../../../shared/core/policy/ledger-exposure.ts';
 import { SCHEMA_VERSION } from '../../../shared/core/schema-version.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/firestore/grant-document.ts';
 import { COLLECTIONS } from '../../../shared/ledger/collections.ts';

@@ -116,7 +116,7 @@ describe('keydesk package', () => {
 
   it.each(TARGETS)('puts into %s.zip these files, which everybody may read, and no others', (target) => {
     const bundles = [target, ...PARTS[target]].flatMap((name) => [`dist/${name}.cjs`, `dist/${name}.cjs.map`]);
-    const own = target === 'token' ? ['policy.yaml'] : [];
+    const own = target === 'token' ? ['policy.yaml', 'policy.yaml.checked.json'] : [];
     const around = [...ENTRIES, 'LICENSE', 'package-lock.json', 'package.json'];
     const expected = [...around, 'sbom.cdx.json', ...bundles, ...own].sort();
     expect([...archive(target).keys()]).toEqual(expected);

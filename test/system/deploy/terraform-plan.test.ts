@@ -218,6 +218,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
         Object.fromEntries(variables.filter(({ value }) => value).map(({ name, value }) => [name, value])),
       ).toEqual({
         NODE_ENV: 'production',
+        NODE_OPTIONS: '--max-old-space-size=320',
         GOOGLE_CLOUD_PROJECT: 'acme-keydesk',
         KEYDESK_DATABASE: 'keydesk',
         ...(name === 'token' && { KEYDESK_POLICY: 'policy.yaml' }),

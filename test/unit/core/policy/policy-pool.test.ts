@@ -1,7 +1,8 @@
 // Pools of service accounts and limits in a policy: one valid policy, and one change in each case.
 
 import { describe, expect, it } from 'vitest';
-import { ledgerExposureProblems, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
+import { ledgerExposureProblems } from '../../../../shared/core/policy/ledger-exposure.ts';
+import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import type { PolicyProblem } from '../../../../shared/core/policy/problems.ts';
 import { account as accountOf, DATASTORE, type Data, editor, policyData } from '../../../fixtures/policies.ts';
 
