@@ -44,7 +44,8 @@ export function createAccountDisabler({ sendAsService, iamUrl, clock }: AccountA
       const dependency = 'iam serviceAccounts.disable';
       const url = `${accountUrl(iamUrl, email)}:disable`;
       const headers = requestReason(reason);
-      const response = await sendAsService({ dependency, url, method: 'POST', headers, json: {} });
+      // Sent late, as by an instance that was frozen, it would reach the next job on the account.
+      const response = await sendAsService({ dependency, url, method: 'POST', headers, json: {}, until });
       parseResponse(dependency, response, z.object({}), {
         account: email,
         permission: 'iam.serviceAccounts.disable',

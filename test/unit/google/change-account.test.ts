@@ -92,6 +92,12 @@ describe('disabling an account', () => {
     expect(String(error)).toContain('succeeded, but the account is not disabled yet');
   });
 
+  it('is not requested when time was up before, as when the instance was frozen', async () => {
+    const google = aGoogle();
+    expect(await disable(google, 0)).toMatchObject({ name: 'DependencyError', code: 'not_attempted' });
+    expect(google.requests).toEqual([]);
+  });
+
   it('is given up after four tries', async () => {
     const google = aGoogle(...Array.from({ length: 4 }, () => broken));
     expect(await disable(google)).toMatchObject({ name: 'DependencyError', dependency: 'iam serviceAccounts.disable' });

@@ -1,0 +1,133 @@
+// The bounds of the searches. Within each, every order of steps is tried.
+
+import type { Bounds } from './model.ts';
+
+const FAST = 45_000;
+
+/** For `npm run states`. */
+export const LARGE: readonly Bounds[] = [
+  {
+    name: 'two jobs, one account',
+    jobs: 2,
+    credentials: ['admin'],
+    pool: 1,
+    sweeps: 1,
+    processes: 2,
+    budget: { requests: 2, webhooks: 1, crashes: 1, freezes: 2 },
+  },
+  {
+    name: 'a duplicate webhook and two sweeps',
+    jobs: 1,
+    credentials: ['admin'],
+    pool: 1,
+    sweeps: 2,
+    processes: 3,
+    budget: { requests: 1, webhooks: 2, crashes: 1, freezes: 1 },
+  },
+  {
+    name: 'two credentials of a job',
+    jobs: 1,
+    credentials: ['admin', 'config'],
+    pool: 1,
+    sweeps: 1,
+    processes: 2,
+    budget: { requests: 2, webhooks: 1, crashes: 1, freezes: 2 },
+  },
+  {
+    name: 'two requests at once, an end and a release',
+    jobs: 1,
+    credentials: ['config'],
+    pool: 0,
+    sweeps: 1,
+    processes: 3,
+    budget: { requests: 2, webhooks: 1, releases: 1, crashes: 1, freezes: 1 },
+  },
+  {
+    name: 'the kill switch against two requests',
+    jobs: 1,
+    credentials: ['config'],
+    pool: 0,
+    sweeps: 1,
+    processes: 3,
+    budget: { requests: 2, kills: 1, crashes: 1, freezes: 1 },
+  },
+  {
+    name: 'renewals, frozen at any time',
+    jobs: 1,
+    credentials: ['admin'],
+    pool: 1,
+    sweeps: 1,
+    processes: 2,
+    budget: { requests: 2, webhooks: 1, waits: 1 },
+  },
+  {
+    name: 'accounts from which Google does not mint',
+    jobs: 1,
+    credentials: ['admin'],
+    pool: 2,
+    sweeps: 1,
+    processes: 2,
+    budget: { requests: 2, webhooks: 1, faults: 2, freezes: 1 },
+  },
+  {
+    name: 'a slow webhook and fast sweeps, with lost responses',
+    jobs: 1,
+    credentials: ['admin'],
+    pool: 1,
+    sweeps: 2,
+    processes: 2,
+    skews: { webhook: -FAST, sweep: FAST },
+    budget: { requests: 1, webhooks: 1, faults: 1, freezes: 2 },
+  },
+  {
+    name: 'a fast token function and slow sweeps, with looks at accounts',
+    jobs: 2,
+    credentials: ['admin'],
+    pool: 1,
+    sweeps: 2,
+    processes: 2,
+    rechecks: true,
+    skews: { token: FAST, sweep: -FAST },
+    budget: { requests: 2, webhooks: 1, faults: 1, freezes: 1 },
+  },
+];
+
+/** For `npm run check`: seconds. */
+export const SMALL: readonly Bounds[] = [
+  {
+    name: 'one account from job to job',
+    jobs: 2,
+    credentials: ['admin'],
+    pool: 1,
+    sweeps: 1,
+    processes: 1,
+    budget: { requests: 2, webhooks: 1, faults: 1, freezes: 0 },
+  },
+  {
+    name: 'an end against a request',
+    jobs: 1,
+    credentials: ['admin'],
+    pool: 1,
+    sweeps: 1,
+    processes: 2,
+    budget: { requests: 1, webhooks: 1, freezes: 1 },
+  },
+  {
+    name: 'an end against two requests, where rules judge',
+    jobs: 1,
+    credentials: ['config'],
+    pool: 0,
+    sweeps: 0,
+    processes: 2,
+    budget: { requests: 2, webhooks: 1, freezes: 1 },
+  },
+  {
+    name: 'the kill switch against a request',
+    jobs: 1,
+    credentials: ['config'],
+    pool: 0,
+    sweeps: 1,
+    processes: 2,
+    budget: { requests: 1, kills: 1, crashes: 1 },
+  },
+];
