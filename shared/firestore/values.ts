@@ -83,13 +83,14 @@ export function decodeValue(value: Value): unknown {
     const content = value[type];
     switch (type) {
       case 'stringValue':
+        return asText(content, type);
       case 'booleanValue':
-        return content;
+        return typeof content === 'boolean' ? content : malformed(type);
       case 'nullValue':
         return null;
       case 'integerValue':
       case 'doubleValue':
-        return Number(content);
+        return typeof content === 'object' ? malformed(type) : Number(content);
       case 'timestampValue':
         return new StoredTime(asText(content, type));
       case 'bytesValue':
