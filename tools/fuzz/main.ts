@@ -13,7 +13,7 @@ const USAGE = `usage: npm run fuzz [-- [options] [target...]]
 Fuzzes the parsers that meet the outside. Without names, all of them, one after another.
 
   --seconds N   for each target (default 30)
-  --seed N      of the random changes (default: by the clock). It is printed
+  --seed N      of the random changes (default: from the time). It is printed
   --keep        write the inputs that reach new code, and findings, to tools/fuzz/corpora
   --first       end at the first finding of a target
   --planted     no fuzzing: make known mistakes in copies of the repository, and see that each is found

@@ -150,7 +150,22 @@ export class Mutator {
     else holder[key] = this.#newValue(holder[key], places);
   }
 
+  /** Almost the same. */
+  #newText(text: string): string {
+    const more = this.pick([...' /.x0A*\n\u0000ü', ...this.pick(this.#words)]);
+    const variants = [
+      text + more,
+      more + text,
+      text.slice(1),
+      text.slice(0, -1),
+      text.toUpperCase(),
+      text.toLowerCase(),
+    ];
+    return this.pick(variants);
+  }
+
   #newValue(value: unknown, places: readonly Place[]): unknown {
+    if (typeof value === 'string' && this.below(3) === 0) return this.#newText(value);
     switch (this.below(5)) {
       case 0:
         return this.below(50) === 0 ? DEEP : this.pick(VALUES);

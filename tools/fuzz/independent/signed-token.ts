@@ -31,7 +31,8 @@ export function verifySigned(token: string, keyOf: (kid: string) => readonly Key
   const head = jsonObject(header);
   const claims = jsonObject(payload);
   if (!head || !claims || head.alg !== 'RS256' || typeof head.kid !== 'string' || head.kid === '') return undefined;
-  if (head.typ !== undefined && String(head.typ).toLowerCase() !== 'jwt') return undefined;
+  const { typ } = head;
+  if (typ !== undefined && !(typeof typ === 'string' && typ.toLowerCase() === 'jwt')) return undefined;
   if (['crit', 'b64', 'jwk', 'jku', 'x5c', 'x5u'].some((name) => name in head)) return undefined;
   const signed = Buffer.from(`${header}.${payload}`);
   const found = keyOf(head.kid).some((key) => verify('sha256', signed, key, Buffer.from(signature, 'base64url')));

@@ -1,12 +1,17 @@
 import { matchesPattern } from '../../../shared/core/policy/pattern.ts';
 import { demand, type Target } from '../target.ts';
 
+/** Of a policy. */
+const LONGEST_PATTERN = 256;
+
 export const target: Target = {
   claim: 'A pattern of the policy and a claim of a job: it matches as a matcher that goes cell by cell says.',
   files: ['shared/core/policy/pattern.ts'],
   seeds: ['release/*\nrelease/1', '**a*b**\naxxb', 'main\nmain', '*/*\n/', '😀*\n😀'],
+  longest: LONGEST_PATTERN + 1024,
   run: (input) => {
-    const [pattern = '', ...rest] = input.toString('utf8').split('\n');
+    const [written = '', ...rest] = input.toString('utf8').split('\n');
+    const pattern = written.slice(0, LONGEST_PATTERN);
     const value = rest.join('\n');
     demand(matchesPattern(pattern, value) === matches(pattern, value), 'both matchers agree');
   },

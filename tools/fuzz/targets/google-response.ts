@@ -58,6 +58,12 @@ export const target: Target = {
       iamcredentials: { status: 200, json: { signedJwt: 'a.b.c' } },
       identitytoolkit: { status: 200, json: { idToken: PAYLOAD, expiresIn: '3600' } },
     }),
+    ...[{ email: 'a' }, { phone_number: '1' }, { name: 'n' }, { picture: 'p' }, { sub: 'another' }].map((changed) =>
+      seed('firestore', {
+        iamcredentials: { status: 200, json: { signedJwt: 'a.b.c' } },
+        identitytoolkit: { status: 200, json: { idToken: { ...PAYLOAD, ...changed }, expiresIn: '3600' } },
+      }),
+    ),
     seed('firestore', {
       iamcredentials: { status: 200, json: { signedJwt: 'a.b.c' } },
       identitytoolkit: {

@@ -99,7 +99,7 @@ function addressOf(forwardedFor: string, proxies: number): string | undefined {
   return entries.length > proxies ? entries[entries.length - 1 - proxies] : entries.pop();
 }
 
-/** Whoever asks too often has to wait, and another address of an IPv6 network of 64 bits does so too. */
+/** An address that asks too often has to wait, and so has every other one of its IPv6 network of 64 bits. */
 function demandLimited(remoteIp: string | undefined): void {
   const lookups = new LookupLimit({ clock: CLOCK, audit: () => {} });
   for (let lookup = 0; lookup < PER_ADDRESS.burst; lookup += 1)
@@ -118,7 +118,7 @@ function demandLine(line: string, trace: string | undefined): void {
   const joined = parsed['logging.googleapis.com/trace'];
   if (joined === undefined) return;
   const id = /^projects\/acme\/traces\/([0-9a-f]{32})$/.exec(String(joined))?.[1];
-  demand(id !== undefined && (trace ?? '').toLowerCase().includes(id), 'the trace is that of the header');
+  demand(id !== undefined && (trace ?? '').toLowerCase().includes(id), 'the trace is from the header');
   const span = parsed['logging.googleapis.com/spanId'] ?? '0'.repeat(16);
   demand(/^[0-9a-f]{16}$/.test(String(span)), 'a span has 16 digits');
 }

@@ -67,7 +67,7 @@ export const target: Target = {
   },
 };
 
-/** One statement of which the whole condition is known. */
+/** One statement, where the whole condition is known. */
 function demandReported(written: string): void {
   const [, condition] = /^allow read: if ([^;{}]*);$/.exec(written) ?? [];
   if (condition === undefined || /\/[*/]|"|\\/.test(condition) || !condition.includes('request.auth')) return;
