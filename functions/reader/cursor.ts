@@ -9,8 +9,11 @@ import type { GrantPosition } from '../../shared/operations/ports.ts';
 /** Firestore reads at a past time for an hour. */
 export const CURSOR_LIFE_MS = 55 * 60_000;
 
+/** Firestore's times end with the year 9999. */
+const LAST_SECOND = Date.UTC(10_000, 0) / 1000 - 1;
+
 const cursorSchema = z.strictObject({
-  as_of: z.strictObject({ seconds: z.int(), nanoseconds: z.int().min(0).max(999_999_999) }),
+  as_of: z.strictObject({ seconds: z.int().min(0).max(LAST_SECOND), nanoseconds: z.int().min(0).max(999_999_999) }),
   query: z.int().min(0),
   id: z.string().regex(/^[^/]{1,200}$/),
   /** When the first page was read, by the function's clock. */

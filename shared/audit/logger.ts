@@ -40,7 +40,7 @@ export function createAuditLogger(deps: {
       'logging.googleapis.com/labels': { event, ...labels },
       ...(request ? requestFields(deps.project, request) : {}),
     };
-    deps.write(`${fitLine(line, (fitted) => escapeInvisible(redactTokens(JSON.stringify(fitted))))}\n`);
+    deps.write(`${fitLine(line, toText)}\n`);
   };
 }
 
@@ -64,8 +64,20 @@ function requestFields(project: string, request: RequestContext): Record<string,
  */
 const TOKENS = /eyJ[A-Za-z0-9_-]{8,}(?:(?:\.|%2[eE])[A-Za-z0-9_-]*){0,2}|ya29(?:\.|%2[eE])[A-Za-z0-9._~+/=%-]+/g;
 
-function redactTokens(json: string): string {
-  return json.replace(TOKENS, '[token]');
+/** A token is taken out of the value that has it: the end of an escape in JSON may look like the beginning of one. */
+function toText(line: object): string {
+  const json = JSON.stringify(line);
+  return escapeInvisible(json.search(TOKENS) < 0 ? json : JSON.stringify(line, withoutTokens));
+}
+
+function withoutTokens(_: string, value: unknown): unknown {
+  if (typeof value === 'string') return redactTokens(value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [redactTokens(name), member]));
+}
+
+function redactTokens(text: string): string {
+  return text.replace(TOKENS, '[token]');
 }
 
 /** Characters that JSON lets through but that break, hide or reorder text where logs are read. They occur in strings only. */

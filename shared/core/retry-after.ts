@@ -28,5 +28,6 @@ function secondsUntil(date: string, now: number): number | undefined {
   const at = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(date)
     ? Date.parse(date)
     : Number.NaN;
-  return Number.isNaN(at) ? undefined : (at - now) / 1000;
+  // JavaScript takes 10:01:80 and 31 Nov for times.
+  return Number.isNaN(at) || new Date(at).toUTCString().slice(5) !== date.slice(5) ? undefined : (at - now) / 1000;
 }

@@ -11,15 +11,26 @@ import { fromStored, toStoredRecord } from './stored-record.ts';
 /** The record in a document; undefined when there is none. @throws DependencyError when it does not fit the schema */
 export function parseRecord<T>(schema: z.ZodType<T>, snapshot: DocumentSnapshot): T | undefined {
   if (!snapshot.exists) return undefined;
-  const parsed = schema.safeParse(fromStored(snapshot.data()));
+  const stored = fieldsOf(snapshot);
+  const parsed = schema.safeParse(fromStored(stored));
   if (parsed.success) return parsed.data;
   const fields = [...new Set(parsed.error.issues.map(({ path }) => path.join('.')))].join(', ');
-  const version = snapshot.get('schema_version');
+  const version = stored.schema_version;
   const cause =
     typeof version === 'number' && version > SCHEMA_VERSION
       ? `a newer release wrote it (schema_version ${version}; this release has ${SCHEMA_VERSION}): deploy that release for every function`
       : 'it was changed by hand, or by something other than Keydesk';
   throw new DependencyError('ledger', 'unreadable_record', `${snapshot.ref.path} cannot be read (${fields}): ${cause}`);
+}
+
+/** @throws DependencyError when a field has a type that Keydesk does not store: somebody added it by hand */
+function fieldsOf(snapshot: DocumentSnapshot): Record<string, unknown> {
+  try {
+    return snapshot.data() ?? {};
+  } catch (error) {
+    const detail = `${snapshot.ref.path} cannot be read: ${errorMessage(error)}`;
+    throw new DependencyError('ledger', 'unreadable_record', detail, { cause: error });
+  }
 }
 
 /** A document as it was read, with the record in it. */

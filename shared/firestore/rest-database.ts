@@ -68,8 +68,8 @@ class RestDatabase implements Database {
 
   async getAll(...documents: DocumentReference[]): Promise<DocumentSnapshot[]> {
     const names = documents.map(({ path }) => this.root + path);
-    const response = (await this.call('batchGet', { documents: [...new Set(names)] })) as Found[];
-    const found = new Map(response.flatMap(({ found }) => (found ? [[found.name, found]] : [])));
+    const response = partsOf<Found>(await this.call('batchGet', { documents: [...new Set(names)] }));
+    const found = new Map(response.flatMap(({ found }) => (found ? [[found.name, checkedDocument(found)]] : [])));
     const missing = new Set(response.flatMap(({ missing }) => missing ?? []));
     return documents.map((document) => {
       const name = this.root + document.path;
@@ -85,9 +85,26 @@ class RestDatabase implements Database {
 
   async commit(writes: readonly object[]): Promise<WriteResult[]> {
     const { writeResults = [], commitTime } = (await this.call('commit', { writes })) as Committed;
-    if (writeResults.length !== writes.length) throw new Error("Firestore's response lacks a result for each write");
+    if (partsOf(writeResults).length !== writes.length)
+      throw new Error("Firestore's response lacks a result for each write");
     return writeResults.map(({ updateTime }) => ({ writeTime: new StoredTime(updateTime ?? commitTime) }));
   }
+}
+
+/** @throws Error when it is no list of objects */
+function partsOf<T extends object>(response: unknown): readonly T[] {
+  if (Array.isArray(response) && response.every(isObject)) return response as T[];
+  throw new Error("Firestore's response has another form than its API documents");
+}
+
+function checkedDocument(document: StoredDocument): StoredDocument {
+  const { name, fields = {}, updateTime } = document;
+  if (typeof name === 'string' && typeof updateTime === 'string' && isObject(fields)) return document;
+  throw new Error("Firestore's response has a document in another form than its API documents");
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
 interface Found {
@@ -304,7 +321,7 @@ class RestQuery implements Query {
   }
 
   async get(): Promise<{ readonly docs: DocumentSnapshot[] }> {
-    const response = (await this.database.call('runQuery', { structuredQuery: this.#structured() })) as Matched[];
+    const response = partsOf<Matched>(await this.database.call('runQuery', { structuredQuery: this.#structured() }));
     return { docs: response.flatMap(({ document }) => (document ? [this.#toSnapshot(document)] : [])) };
   }
 
@@ -315,10 +332,10 @@ class RestQuery implements Query {
     };
     return {
       get: async () => {
-        const [response] = (await this.database.call('runAggregationQuery', {
-          structuredAggregationQuery,
-        })) as Counted[];
-        const count = Number(response?.result?.aggregateFields.count?.integerValue);
+        const [response] = partsOf<Counted>(
+          await this.database.call('runAggregationQuery', { structuredAggregationQuery }),
+        );
+        const count = Number(response?.result?.aggregateFields?.count?.integerValue);
         if (!Number.isSafeInteger(count)) throw new Error("Firestore's response has no count");
         return { data: () => ({ count }) };
       },
@@ -339,7 +356,8 @@ class RestQuery implements Query {
   }
 
   #toSnapshot(document: StoredDocument): DocumentSnapshot {
-    const id = document.name.slice(document.name.lastIndexOf('/') + 1);
+    const { name } = checkedDocument(document);
+    const id = name.slice(name.lastIndexOf('/') + 1);
     return new RestSnapshot(new RestDocument(this.database, this.#collection, id), document);
   }
 
@@ -357,7 +375,7 @@ interface Matched {
 }
 
 interface Counted {
-  readonly result?: { readonly aggregateFields: { readonly count?: { readonly integerValue: string } } };
+  readonly result?: { readonly aggregateFields?: { readonly count?: { readonly integerValue: string } } };
 }
 
 class RestCollection extends RestQuery implements CollectionReference {

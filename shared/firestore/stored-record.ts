@@ -14,9 +14,12 @@ export function toStoredRecord(record: object): Record<string, unknown> {
   return toStored({ ...record, schema_version: SCHEMA_VERSION });
 }
 
-/** The inverse of {@link toStored}; the shape is still to be checked. */
+/** The inverse of {@link toStored}; the shape is still to be checked. A number in place of a time is no time. */
 export function fromStored(value: unknown): unknown {
-  return mapTimes(value, (at) => (isTimestamp(at) ? at.toMillis() : at));
+  return mapTimes(value, (at) => {
+    if (isTimestamp(at)) return at.toMillis();
+    return typeof at === 'number' ? Number.NaN : at;
+  });
 }
 
 function mapTimes(value: unknown, convert: (at: unknown) => unknown): unknown {
@@ -32,5 +35,5 @@ function isTime(name: string): boolean {
 }
 
 function isTimestamp(value: unknown): value is Timestamp {
-  return typeof value === 'object' && value !== null && 'toMillis' in value;
+  return typeof value === 'object' && value !== null && 'toMillis' in value && typeof value.toMillis === 'function';
 }

@@ -77,32 +77,49 @@ function define<T>(data: Record<string, T>, name: string, value: T): void {
   else data[name] = value;
 }
 
-/** @throws Error for a type that Keydesk does not store, such as a reference */
+/** @throws Error for a type that Keydesk does not store, such as a reference, and for what is not in the form of its type */
 export function decodeValue(value: Value): unknown {
   for (const type in value) {
     const content = value[type];
     switch (type) {
       case 'stringValue':
+        return asText(content, type);
       case 'booleanValue':
-        return content;
+        return typeof content === 'boolean' ? content : malformed(type);
       case 'nullValue':
         return null;
       case 'integerValue':
       case 'doubleValue':
-        return Number(content);
+        return typeof content === 'object' ? malformed(type) : Number(content);
       case 'timestampValue':
-        return new StoredTime(content as string);
+        return new StoredTime(asText(content, type));
       case 'bytesValue':
-        return Buffer.from(content as string, 'base64');
+        return Buffer.from(asText(content, type), 'base64');
       case 'arrayValue':
-        return ((content as { values?: Value[] }).values ?? []).map(decodeValue);
+        return asList(asObject(content, type).values ?? [], type).map((item) => decodeValue(item as Value));
       case 'mapValue':
-        return decodeFields((content as { fields?: Fields }).fields ?? {});
+        return decodeFields(asObject(asObject(content, type).fields ?? {}, type) as Fields);
       default:
         return unsupported(type);
     }
   }
   return unsupported('no type');
+}
+
+function asText(content: unknown, type: string): string {
+  return typeof content === 'string' ? content : malformed(type);
+}
+
+function asList(content: unknown, type: string): readonly unknown[] {
+  return Array.isArray(content) ? content : malformed(type);
+}
+
+function asObject(content: unknown, type: string): Readonly<Record<string, unknown>> {
+  return typeof content === 'object' && content !== null ? (content as Record<string, unknown>) : malformed(type);
+}
+
+function malformed(type: string): never {
+  throw new Error(`Firestore sent a value that is not in the form of its type: ${type}`);
 }
 
 function unsupported(type: string): never {

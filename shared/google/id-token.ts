@@ -72,8 +72,14 @@ function misconfiguration(payload: Payload, { project, tenant, grant_id }: Expec
 
 function differs(claim: string, found: unknown, wanted: string | undefined, advice: string): string | undefined {
   if (found === wanted) return undefined;
-  const shown = found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 100);
+  const shown = found === undefined ? 'nothing' : describe(found);
   return `the ID token's ${claim} is ${shown}, not ${wanted ?? 'absent'}: ${advice}`;
+}
+
+/** Lists and objects are named and not shown: they may be nested more deeply than JSON.stringify goes. */
+function describe(found: unknown): string {
+  if (Array.isArray(found)) return 'a list';
+  return typeof found === 'object' && found !== null ? 'an object' : JSON.stringify(found).slice(0, 100);
 }
 
 /**

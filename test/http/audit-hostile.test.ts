@@ -27,6 +27,8 @@ const HOSTILE: [string, string][] = [
   ['the end of its string', `x","severity":"INFO","message":"forged`],
   ['a backslash at its end', 'x\\'],
   ['half of a surrogate pair', 'x\ud800'],
+  ['half of a pair whose escape ends like the beginning of a token', 'x\ud83eyJhbGciOiJSUzI1NiJ9'],
+  ['a control character whose escape does', 'x\u000eyJhbGciOiJSUzI1NiJ9.eyJ'],
   ['ten kilobytes', 'x'.repeat(10_240)],
 ];
 

@@ -112,7 +112,11 @@ describe('GET /grants', () => {
   it('refuses a cursor for other filters, an invented one, and one whose time is over', async () => {
     await Promise.all([issue(), issue()]);
     const { next_cursor: cursor } = (await list({ limit: 1 })).json;
-    for (const query of [{ environment: 'staging', cursor }, { cursor: 'eyJhIjoxfQ' }, { cursor: '{' }])
+    const read = JSON.parse(Buffer.from(`${cursor}`, 'base64url').toString('utf8'));
+    const later = { ...read, as_of: { seconds: 300_000_000_000, nanoseconds: 0 } };
+    const beyond = Buffer.from(JSON.stringify(later)).toString('base64url');
+    const inventions = [{ cursor: 'eyJhIjoxfQ' }, { cursor: '{' }, { cursor: beyond }];
+    for (const query of [{ environment: 'staging', cursor }, ...inventions])
       expect(await list(query)).toMatchObject({ status: 400, json: { error: 'invalid_request' } });
     keydesk.clock.advance(56 * MINUTE);
     const { status, json } = await list({ limit: 1, cursor });
@@ -124,6 +128,8 @@ describe('GET /grants', () => {
     ['job_id', { job_id: 'x' }],
     ['token_sha256', { token_sha256: 'ABC' }],
     ['from', { from: '2026-11-24' }],
+    ['from', { from: '0000-01-01T00:00:00Z' }],
+    ['to', { to: '9999-12-31T23:59:59-23:59' }],
     ['limit', { limit: '501' }],
     ['limit', { limit: '0' }],
     ['from', { from: '2026-11-24T00:00:00Z', to: '2026-11-24T00:00:00Z' }],

@@ -142,7 +142,7 @@ describe('a block too many', () => {
     const filled = Array.from({ length: MAX_BLOCKS }, (_, index) => ({
       id: `block-${index}`,
       selector: { credential: 'nothing' },
-      activated_at: keydesk.clock.now(),
+      activated_at: new Date(keydesk.clock.now()),
     }));
     await document('blocks/current').set({ blocks: filled.slice(1) });
     expect((await kill({ selector: { agent_id: NEVER_SEEN }, block: true, unknown_ok: true })).json).toMatchObject({

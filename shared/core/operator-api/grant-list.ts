@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import type { GrantFilters } from '../grant/filters.ts';
 import { GRANT_STATES, LIVE_STATES } from '../grant/grant.ts';
+import { givenTime } from './given-time.ts';
 import { grantSummarySchema } from './grant.ts';
 
 /** `live` is every state in which a token may be accepted or issued. */
@@ -12,7 +13,6 @@ export const MAX_PER_PAGE = 500;
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const text = z.string().min(1, 'must not be empty').max(1024, 'must have 1024 characters at most');
-const time = z.iso.datetime({ offset: true, error: 'must be a time such as 2026-11-24T10:00:00Z' });
 
 /** All that are given must fit. */
 export const grantFiltersOnWire = z.strictObject({
@@ -40,10 +40,10 @@ export const grantFiltersOnWire = z.strictObject({
     .enum(STATE_CHOICES, { error: `must be one of ${STATE_CHOICES.join(', ')}` })
     .optional()
     .describe('`live` without a period, `all` with one'),
-  from: time
+  from: givenTime
     .optional()
     .describe('could be used at this time or later. Without an end of access on record, until its last token expires'),
-  to: time.optional().describe('could be used before this time: it was created before'),
+  to: givenTime.optional().describe('could be used before this time: it was created before'),
 });
 export type GrantFiltersOnWire = z.output<typeof grantFiltersOnWire>;
 

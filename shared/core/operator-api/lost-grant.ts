@@ -17,6 +17,8 @@ const text = z.string().max(1024);
 const orNull = text.nullable().default(null);
 const timeOrNull = time.nullable().default(null);
 
+export const lostTokenSchema = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), expires_at: time });
+
 /** Unknown members are ignored: a line of the log has more. */
 export const lostGrantSchema = z.object({
   grant_id: z.string().regex(/^[0-9a-f]{32}$/, 'must be the id of a grant'),
@@ -61,7 +63,7 @@ export const lostGrantSchema = z.object({
     .max(200)
     .default([]),
   tokens: z
-    .array(z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), expires_at: time }))
+    .array(lostTokenSchema)
     .max(MAX_LOST_TOKENS)
     .default([])
     .describe('from the lines of its issuances, the latest'),

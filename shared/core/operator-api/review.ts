@@ -3,17 +3,20 @@
 import * as z from 'zod';
 import { toIso, toIsoOrNull } from '../iso-time.ts';
 import type { KillSwitchRecord } from '../kill-switch.ts';
+import { givenTime } from './given-time.ts';
 import { selectorOnWire, toWire } from './selector.ts';
 
 const time = z.iso.datetime();
-const given = z.iso.datetime({ offset: true, error: 'must be a time such as 2026-11-24T10:00:00Z' });
+
+const AS_OF = 'must be `as_of` of GET /grants';
 
 export const reviewQuerySchema = z.strictObject({
   as_of: z.iso
-    .datetime({ error: 'must be `as_of` of GET /grants' })
+    .datetime({ error: AS_OF })
+    .refine((text) => Date.parse(text) >= 0, AS_OF)
     .describe("the ledger's state to show: `as_of` of the pages of GET /grants, at most 55 minutes ago"),
-  from: given.describe('acts whose block was still in force then, or that were later'),
-  to: given.describe('acts before this time'),
+  from: givenTime.describe('acts whose block was still in force then, or that were later'),
+  to: givenTime.describe('acts before this time'),
 });
 
 const actSchema = z.object({

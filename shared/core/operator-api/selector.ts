@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import type { Selector } from '../kill-switch.ts';
+import { givenTime } from './given-time.ts';
 
 const text = z.string().min(1, 'must not be empty').max(1024, 'must have 1024 characters at most');
 const uuid = z
@@ -21,10 +22,7 @@ export const selectorOnWire = z
       .string()
       .regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits, in lower case')
       .optional(),
-    issued_since: z.iso
-      .datetime({ offset: true, error: 'must be a time such as 2026-11-24T10:00:00Z' })
-      .optional()
-      .describe('a token was issued then or later'),
+    issued_since: givenTime.optional().describe('a token was issued then or later'),
   })
   .describe('all members that are given must match');
 export type SelectorOnWire = z.output<typeof selectorOnWire>;

@@ -2,13 +2,14 @@
 
 import * as z from 'zod';
 import { GRANT_STATES } from '../grant/grant.ts';
-import { type LostGrant, lostGrantSchema, MAX_LOST_TOKENS } from '../operator-api/lost-grant.ts';
+import { type LostGrant, lostGrantSchema, lostTokenSchema, MAX_LOST_TOKENS } from '../operator-api/lost-grant.ts';
 import { selectorOnWire } from '../operator-api/selector.ts';
 import type { LogEntry } from '../policy-history/log-entry.ts';
 
 const GRANT_EVENTS = ['grant.issued', 'grant.revoked', 'grant.ended', 'grant.expired'];
 
-const tokenSchema = z.object({ token_sha256: z.string(), token_expires_at: z.string() });
+const { sha256, expires_at } = lostTokenSchema.shape;
+const tokenSchema = z.object({ token_sha256: sha256, token_expires_at: expires_at });
 const activatedSchema = z.object({
   kill_switch_id: z.uuid(),
   selector: selectorOnWire,

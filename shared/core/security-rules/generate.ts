@@ -9,6 +9,9 @@ import type { Policy } from '../policy/policy.ts';
 
 const BEGIN = '// keydesk:begin';
 const END = '// keydesk:end';
+/** The marks themselves: in the middle of a line they are words of a comment. */
+const BEGIN_LINE = /^[ \t]*\/\/ keydesk:begin/m;
+const END_LINE = /^[ \t]*\/\/ keydesk:end/m;
 export const COMMENT_OR_STRING = /\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g;
 const VERB_ORDER: readonly Verb[] = ['get', 'list', 'create', 'update', 'delete'];
 
@@ -86,7 +89,8 @@ export function replaceGenerated(
 
 /** The text between the marks, marks included, without indentation: files are compared by it. Undefined without marks. */
 export function extractGenerated(text: string): string | undefined {
-  return /\/\/ keydesk:begin[\s\S]*\/\/ keydesk:end/.exec(text)?.[0].replace(/^[ \t]+/gm, '');
+  const part = generatedPart(text);
+  return part && text.slice(part.from, part.to).replace(/^[ \t]+/gm, '');
 }
 
 /** The text in the database's match except for the generated part, without comments, and without white space outside of strings. */
@@ -100,10 +104,20 @@ export function normalizeHandWritten(text: string): string {
 
 /** Hand-written matches that also cover the grant documents: rules only ever add access, so these open them. */
 export function matchesExposingGrants(text: string): string[] {
-  const end = text.indexOf(END);
-  const handWritten = end < 0 ? text : text.slice(0, Math.max(text.indexOf(BEGIN), 0)) + text.slice(end);
+  const part = generatedPart(text);
+  const handWritten = part ? text.slice(0, part.from) + text.slice(part.endMark) : text;
   const grants = ['databases', '(default)', 'documents', GRANT_COLLECTION, 'grant'];
   return matchesOf(handWritten).flatMap(({ written, path }) => (covers(path, grants) ? [written] : []));
+}
+
+/** The place of the part between the marks, marks included. Undefined without both. */
+function generatedPart(
+  text: string,
+): { readonly from: number; readonly endMark: number; readonly to: number } | undefined {
+  const [begin, end] = [BEGIN_LINE.exec(text), END_LINE.exec(text)];
+  return begin && end && end.index > begin.index
+    ? { from: begin.index, endMark: end.index, to: end.index + end[0].length }
+    : undefined;
 }
 
 interface Match {

@@ -46,6 +46,7 @@ export function parseRules(text: string): { readonly tokens: readonly Token[]; r
   const allows: Allow[] = [];
   const begin = /^[ \t]*\/\/ keydesk:begin/m.exec(text)?.index ?? Number.POSITIVE_INFINITY;
   const end = /^[ \t]*\/\/ keydesk:end/m.exec(text)?.index ?? Number.NEGATIVE_INFINITY;
+  const lineOf = createLineCounter(text);
   let scope = blockIn(undefined);
   let at = 0;
   while (at < tokens.length) {
@@ -56,7 +57,7 @@ export function parseRules(text: string): { readonly tokens: readonly Token[]; r
       const colon = tokens.slice(at, after).findIndex((token) => token.text === ':');
       if (!generated)
         allows.push({
-          line: text.slice(0, from).split('\n').length,
+          line: lineOf(from),
           written: text
             .slice(from, tokens[tokens[after]?.text === ';' ? after : after - 1]?.to)
             .replaceAll(/\s+/g, ' '),
@@ -78,6 +79,18 @@ export function parseRules(text: string): { readonly tokens: readonly Token[]; r
     }
   }
   return { tokens, allows };
+}
+
+/** Counts on from the place that was looked up before: the places come in the order of the file. */
+function createLineCounter(text: string): (place: number) => number {
+  let [line, counted] = [1, 0];
+  return (place) => {
+    for (let end = text.indexOf('\n', counted); end >= 0 && end < place; end = text.indexOf('\n', counted)) {
+      line += 1;
+      counted = end + 1;
+    }
+    return line;
+  };
 }
 
 export function findFunction(name: string, scope: Scope | undefined): RulesFunction | undefined {
@@ -103,8 +116,9 @@ function indexOf(tokens: readonly Token[], text: string, from: number): number {
 
 /** The index of the bracket that opens the block of a match: brackets of wildcards follow a slash. */
 function afterPath(tokens: readonly Token[], from: number): number {
-  const open = indexOf(tokens, '{', from);
-  return tokens[open - 1]?.text === '/' ? afterPath(tokens, open + 1) : open;
+  let open = indexOf(tokens, '{', from);
+  while (tokens[open - 1]?.text === '/') open = indexOf(tokens, '{', open + 1);
+  return open;
 }
 
 /** A statement ends with a semicolon, at the end of its block, or where the next statement begins. */

@@ -38,6 +38,32 @@ const failureOf = (calling: Promise<unknown>) =>
     (error: unknown) => error,
   );
 
+describe('a response in another form than documented', () => {
+  const name = `${DOCUMENTS}/grants/a`;
+  const updateTime = '2026-11-24T00:00:00Z';
+  it.each([
+    [{}],
+    [[null]],
+    [[{ document: { name } }]],
+    [[{ document: { name: 7, updateTime } }]],
+    [[{ document: { name, updateTime, fields: 'x' } }]],
+    [[{ result: {} }]],
+    [{ writeResults: 7, commitTime: updateTime }],
+  ])('is a failure that says so: %j', async (json) => {
+    const responding = () => api([responds(200, json)]).database.collection('grants');
+    const grants = Array.isArray(json) && 'document' in (json[0] ?? {}) ? undefined : responding().doc('a');
+    const calls = [
+      grants?.get(),
+      grants?.set({ a: 1 }),
+      responding().where('a', '==', 1).get(),
+      responding().count().get(),
+    ];
+    const failures = await Promise.all(calls.map((call) => call && failureOf(call)));
+    for (const failure of failures) if (failure instanceof Error) expect(failure.name).toBe('Error');
+    expect(failures.filter((failure) => failure instanceof Error)).not.toEqual([]);
+  });
+});
+
 describe('a call', () => {
   it('goes to the method of the database', async () => {
     const { call, requests } = api([done]);

@@ -34,9 +34,16 @@ it.each([
   expect(judged(changes, expected)).toBeUndefined();
 });
 
+it('a token whose claim is nested more deeply than JSON is written is one of another project', () => {
+  const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+  const payload = JSON.stringify({ ...PAYLOAD, aud: 'deep' }).replace('"deep"', deep);
+  const token = `e30.${Buffer.from(payload).toString('base64url')}.signature`;
+  expect(checkIdToken(token, EXPECTED)).toMatchObject({ fault: 'misconfigured' });
+});
+
 it.each([
   ['of another project', { aud: 'acme-production' }, {}, 'aud is "acme-production", not acme-staging'],
-  ['for a list of projects', { aud: ['acme-staging'] }, {}, 'aud is ["acme-staging"]'],
+  ['for a list of projects', { aud: ['acme-staging'] }, {}, 'aud is a list'],
   ['without a project', { aud: undefined }, {}, 'aud is nothing'],
   [
     'of another issuer',

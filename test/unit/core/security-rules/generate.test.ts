@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   databasesOf,
+  extractGenerated,
   matchesExposingGrants,
   newRulesFile,
   replaceGenerated,
@@ -252,6 +253,15 @@ describe('a hand-written match that covers the grant documents', () => {
       `service cloud.firestore {\n  match /databases/{db}/documents/{document=**} ${open}\n`,
     );
     expect(matchesExposingGrants(adjacent)).not.toEqual([]);
+  });
+
+  it('is found after a comment that names the marks, which are no marks in the middle of a line', () => {
+    const named = '// Between // keydesk:begin and // keydesk:end is what is generated.';
+    const rules = splicedInto(
+      file(`${named}\nmatch /{document=**} ${open}\n// keydesk:begin\n// keydesk:end\n${named}`),
+    );
+    expect(matchesExposingGrants(rules)).toEqual(['/{document=**}']);
+    expect(extractGenerated(rules)).toBe(extractGenerated(newRulesFile(POLICY, MAIN)));
   });
 
   it.each([

@@ -127,6 +127,10 @@ it('a rule is found behind matches, functions and other rules of any form', () =
   expect(found(`match /z/{a=**} { allow read: if request.auth != null }`)).toEqual(['every_token']);
 });
 
+it('a path of more wildcards than there is stack is read to its end', () => {
+  expect(found(`match ${'/{a}'.repeat(30_000)} { allow read: if request.auth != null }`)).toEqual(['every_token']);
+});
+
 it('a report names the line of the rule and its text on one line', () => {
   expect(rulesAdmittingSignedIn(file('allow read: if request.auth\n        != null;'), tokens(undefined))).toEqual([
     { line: 5, rule: 'allow read: if request.auth != null;', admits: 'every_token' },
