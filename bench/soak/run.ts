@@ -88,6 +88,9 @@ export async function run({ folder, seed, jobs, minutes, instances, onProgress }
   };
   const settingsOf = (target: FunctionName) => ({
     ...common,
+    // As Cloud Run sets them. Without the first, Google's library looks for a metadata server, and one slow response decides.
+    K_SERVICE: `keydesk-${target}`,
+    K_REVISION: `keydesk-${target}-00001-abc`,
     ...own[target],
     GCE_METADATA_HOST: google.metadataHosts[target],
   });
