@@ -16,6 +16,7 @@ import { createHttpClient } from '../../shared/runtime/http-client.ts';
 import { BackgroundRecord } from '../runtime/background.ts';
 import { createStdoutLogger, exitOnProblems, serve } from '../runtime/bootstrap.ts';
 import { instance } from '../runtime/instance.ts';
+import { logLateEnds } from '../runtime/late-ends.ts';
 import { lazyWarm } from '../runtime/lazy.ts';
 import { LookupLimit } from './lookup-limit.ts';
 import { createTokenHandler, keysUnusableEvent, TOKEN_BODY_LIMIT, TOKEN_ERROR_RESPONSES } from './routes.ts';
@@ -67,7 +68,8 @@ export const token = serve({
       return issueToken({ policy, verifyJobToken, ...clients, clock: systemClock }, requested, request_id);
     },
     lookUpToken: async (token_sha256) => (await loadRevocationDeps()).lookUpToken(token_sha256),
-    releaseGrant: async (grant) => endGrant(await loadRevocationDeps(), grant, { by: 'released' }),
+    releaseGrant: async (grant) =>
+      endGrant({ ...(await loadRevocationDeps()), ...logLateEnds(audit) }, grant, { by: 'released' }),
     policySha256: policy.sha256,
     contact: policy.policy.contact,
     clock: systemClock,
