@@ -47,8 +47,7 @@ export function judgeTombstones(evidence: Evidence): Judged {
         `the webhook of job ${job} got 2xx at ${at(accepted)}, and the ledger has ${ended === undefined ? 'no end of it' : `its end at ${at(ended)}`}`,
     );
   }
-  const finished = new Map<string, number>();
-  for (const { job, event, at: time } of observed(evidence, 'job')) if (event === 'finished') finished.set(job, time);
+  const finished = finishTimes(evidence);
   for (const [job, fields] of jobs) {
     const ended = timeOf(fields, 'ended_at');
     if (ended === undefined) continue;
@@ -62,10 +61,20 @@ export function judgeTombstones(evidence: Evidence): Judged {
   return judgement;
 }
 
+/** When each job finished in truth. */
+function finishTimes(evidence: Evidence): ReadonlyMap<string, number> {
+  return new Map(
+    observed(evidence, 'job').flatMap(({ job, event, at: time }) =>
+      event === 'finished' ? [[job, time] as const] : [],
+    ),
+  );
+}
+
 /** A job that runs, and has released nothing, is never refused for good. */
 export function judgeRunningJobs(evidence: Evidence): Judged {
   const judgement = new Judgement();
   const requests = observed(evidence, 'request');
+  const finishedAt = finishTimes(evidence);
   const releasing = new Set(
     requests.flatMap(({ operation, grant }) => (operation === 'release' && grant !== undefined ? [grant] : [])),
   );
@@ -74,8 +83,10 @@ export function judgeRunningJobs(evidence: Evidence): Judged {
       releasing.has(grant) ? [`${job} ${credential}`] : [],
     ),
   );
-  for (const { operation, client, status, error, job, credential, sent } of requests) {
+  for (const { operation, client, status, error, job = '', credential, sent, ended } of requests) {
     if (operation !== 'issue' || client === 'unfinished' || status === undefined) continue;
+    // A job that ends meanwhile is rightly refused.
+    if (ended >= (finishedAt.get(job) ?? Number.POSITIVE_INFINITY)) continue;
     const excused = grantsReleased.has(`${job} ${credential}`);
     judgement.expect(
       status !== 400 || excused,
