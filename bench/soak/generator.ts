@@ -9,8 +9,8 @@ import type { FunctionName } from './observation.ts';
 import type { Recorder } from './recorder.ts';
 import type { SeededRandom } from './seeded.ts';
 
-const LIFE = { leastMs: 20_000, mostMs: 110_000 };
-const SWEEP_EVERY_MS = 15_000;
+const LIFE = { leastMs: 30_000, mostMs: 180_000 };
+const SWEEP_EVERY_MS = 20_000;
 const REPLACE_EVERY_MS = { least: 8_000, most: 20_000 };
 const BURST_EVERY_MS = 90_000;
 const MEMORY_EVERY_MS = 5_000;

@@ -86,7 +86,7 @@ export class JobLife {
       if (issued && introspects) await this.#deps.keydesk.holderRequest('introspect', issued, this.#caller());
       if (issued && releases && turns > 1) return this.#release(issued, credential, signal);
       const retryAfter = typeof body.retry_after === 'number' ? body.retry_after * 1000 : 2_000;
-      const wait = issued ? this.#random.between(8_000, 45_000) : Math.min(retryAfter, 15_000);
+      const wait = issued ? this.#random.between(15_000, 50_000) : Math.min(retryAfter, 15_000);
       if (status === 400) return;
       await pause(wait, signal);
     }
