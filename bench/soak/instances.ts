@@ -11,6 +11,8 @@ import type { SeededRandom } from './seeded.ts';
 
 /** Within which an instance must have ended after SIGTERM: the platform kills it after ten seconds. */
 export const DRAIN_MS = 10_000;
+/** Requests at once that an instance gets, as the Terraform module deploys it. More wait, as on Cloud Run. */
+const CONCURRENCY: Readonly<Record<FunctionName, number>> = { token: 40, webhook: 40, sweep: 1 };
 /** For which an instance still gets requests that were routed to it before. */
 const ROUTED_MS = 250;
 
@@ -68,13 +70,21 @@ export class Instances {
     return instance;
   }
 
-  /** One that gets requests. Waits while there is none. */
-  async route(target: FunctionName, random: SeededRandom): Promise<Instance> {
+  /** Takes a place at `wanted`, or else at one that has a place. Waits while there is none. {@link leave} frees the place. */
+  async enter(target: FunctionName, random: SeededRandom, wanted?: Instance): Promise<Instance> {
     for (;;) {
-      const routed = this.#routed.filter((instance) => instance.target === target);
-      if (routed.length > 0) return random.one(routed);
-      await pause(50);
+      const withRoom = this.#routed.filter((each) => each.target === target && each.inFlight < CONCURRENCY[target]);
+      if (withRoom.length > 0) {
+        const instance = wanted && withRoom.includes(wanted) ? wanted : random.one(withRoom);
+        instance.inFlight += 1;
+        return instance;
+      }
+      await pause(20);
     }
+  }
+
+  leave(instance: Instance): void {
+    instance.inFlight -= 1;
   }
 
   /** Ends one of them while another takes its place. */

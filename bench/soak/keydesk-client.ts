@@ -33,7 +33,7 @@ interface Responded {
 
 export interface Caller {
   readonly random: SeededRandom;
-  /** Default: any that gets requests. */
+  /** The one that is preferred. Default: any that has a place. */
   readonly instance?: Instance | undefined;
   readonly client?: ClientKind;
 }
@@ -147,11 +147,10 @@ export class KeydeskClient {
     { random, instance, client = 'plain' }: Caller,
     factsOf: (body: Responded['body'], received: number) => Partial<RequestObservation>,
   ): Promise<Responded> {
-    const to = instance ?? (await this.#instances.route(target, random));
+    const to = await this.#instances.enter(target, random, instance);
     const { path, headers, body, facts, timeoutMs } = request;
-    to.inFlight += 1;
     const outcome = await post({ url: `${to.url}${path}`, headers, body, client, timeoutMs, random });
-    to.inFlight -= 1;
+    this.#instances.leave(to);
     const { sent, ended, status, failure } = outcome;
     const parsed = parseBody(outcome);
     this.#recorder.write({
