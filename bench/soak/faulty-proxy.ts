@@ -1,7 +1,7 @@
 // A way to a server on which connections break, responses are late or held back: before a request got through, and after it
 // did while its response is lost. Knows nothing about what is sent.
 
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import type { SeededRandom } from './seeded.ts';
 
@@ -12,21 +12,18 @@ export interface FaultyProxy {
   readonly host: string;
   /** From then on everything gets through at once. */
   readonly behave: () => void;
-  readonly close: () => void;
 }
 
-export async function startFaultyProxy(
-  target: string,
-  options: {
-    readonly random: SeededRandom;
-    /** The weight of each fault, in thousandths of all pieces of requests. */
-    readonly perMille: Readonly<Record<ProxyFault, number>>;
-    readonly onFault: (kind: ProxyFault) => void;
-  },
-): Promise<FaultyProxy> {
+export interface FaultyProxyOptions {
+  readonly random: SeededRandom;
+  /** The weight of each fault, in thousandths of all pieces of requests. */
+  readonly perMille: Readonly<Record<ProxyFault, number>>;
+  readonly onFault: (kind: ProxyFault) => void;
+}
+
+export async function startFaultyProxy(target: string, options: FaultyProxyOptions): Promise<FaultyProxy> {
   const { random, perMille, onFault } = options;
   const { hostname, port } = new URL(`http://${target}`);
-  const sockets = new Set<Socket>();
   let behaves = false;
   const draw = (): ProxyFault | undefined => {
     if (behaves) return undefined;
@@ -44,13 +41,9 @@ export async function startFaultyProxy(
       upstream.destroy();
     };
     for (const socket of [client, upstream]) {
-      sockets.add(socket);
       socket.setNoDelay(true);
       socket.on('error', () => {});
-      socket.on('close', () => {
-        sockets.delete(socket);
-        cut();
-      });
+      socket.on('close', cut);
     }
     let cutAtResponse = false;
     let heldUntil = 0;
@@ -80,10 +73,6 @@ export async function startFaultyProxy(
     host: `127.0.0.1:${own}`,
     behave: () => {
       behaves = true;
-    },
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
     },
   };
 }

@@ -11,7 +11,7 @@ import { newRulesFile } from '../../shared/core/security-rules/generate.ts';
 import { randomUuid, systemClock } from '../../shared/runtime/clock.ts';
 import { listCollections, readCollection, urlOf } from './check/firestore-export.ts';
 import { injectFaults, recordGoogle } from './dependency-faults.ts';
-import { startFaultyProxy } from './faulty-proxy.ts';
+import { startProxyThread } from './faulty-proxy-thread.ts';
 import { generate } from './generator.ts';
 import { DRAIN_MS, Instances } from './instances.ts';
 import { KeydeskClient } from './keydesk-client.ts';
@@ -49,12 +49,11 @@ export async function run({ folder, seed, jobs, minutes, instances, onProgress }
   const google = await startFakeGoogle({ accounts: policy.accounts, buckets: [BUCKET] });
   const note = (where: string) => (kind: string) => recorder.write({ type: 'fault', where, kind });
   const [toLedger, toToolkit] = await Promise.all([
-    startFaultyProxy(firestore.host, { random: random.fork(), perMille: TO_THE_LEDGER, onFault: note('Firestore') }),
-    startFaultyProxy(new URL(google.url).host, {
-      random: random.fork(),
-      perMille: TO_IDENTITY_TOOLKIT,
-      onFault: note('Identity Toolkit'),
-    }),
+    startProxyThread({ target: firestore.host, seed: seed + 1, perMille: TO_THE_LEDGER }, note('Firestore')),
+    startProxyThread(
+      { target: new URL(google.url).host, seed: seed + 2, perMille: TO_IDENTITY_TOOLKIT },
+      note('Identity Toolkit'),
+    ),
   ]);
   recorder.write({
     type: 'run',
@@ -122,8 +121,7 @@ export async function run({ folder, seed, jobs, minutes, instances, onProgress }
     await exportRaw(folder, firestore.host);
   } finally {
     await running.stop();
-    toLedger.close();
-    toToolkit.close();
+    await Promise.all([toLedger.close(), toToolkit.close()]);
     await recorder.close();
     await Promise.all([buildkite.close(), google.close(), firestore.stop()]);
   }
