@@ -10,6 +10,10 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 /** The platform kills an instance ten seconds after SIGTERM. */
 const DRAIN_DEADLINE_MS = 9_000;
 const IDLE_MS = 50;
+/** A turn of the event loop, or more. */
+const TURN_MS = 10;
+/** After which the listener is closed even if connections still arrive. */
+const ACCEPT_MS = 3_000;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /**
@@ -26,13 +30,32 @@ export function replaceFrameworkHandler(listener: RequestListener, onIdle: () =>
     serving.on('request', listener);
   });
 
+  let connections = 0;
+  subscribe('net.server.socket', () => {
+    connections += 1;
+  });
+  /**
+   * Node takes one connection from the system in each turn, and a closed listener resets those that wait there with their
+   * requests. Resolves when none arrived for two turns: the second one reads what the last connection sent.
+   */
+  const acceptWaiting = async () => {
+    const until = clock.now() + ACCEPT_MS;
+    for (let quiet = 0; quiet < 2 && clock.now() < until; ) {
+      const before = connections;
+      await clock.sleep(TURN_MS);
+      quiet = connections === before ? quiet + 1 : 0;
+    }
+  };
+
   let draining = false;
   const drain = () => {
     if (draining) return;
     draining = true;
     void clock.sleep(DRAIN_DEADLINE_MS).then(() => process.exit(0));
-    if (!server) process.exit(0);
-    server.close(() => process.exit(0));
+    void acceptWaiting().then(() => {
+      if (!server) process.exit(0);
+      server.close(() => process.exit(0));
+    });
   };
   for (const signal of SIGNALS) process.on(signal, drain);
 

@@ -8,10 +8,12 @@ import { systemClock } from '../../shared/runtime/clock.ts';
 import { BackgroundRecord } from '../runtime/background.ts';
 import { createStdoutLogger, exitOnProblems, serve } from '../runtime/bootstrap.ts';
 import { instance } from '../runtime/instance.ts';
+import { logLateEnds } from '../runtime/late-ends.ts';
 import { lazyWarm } from '../runtime/lazy.ts';
 import { createSweepHandler, SWEEP_BODY_LIMIT, SWEEP_ERROR_RESPONSES } from './handler.ts';
 
 const { settings } = exitOnProblems(parseSettings(process.env));
+const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
 
 const loadDeps = lazyWarm(async () => {
   const { createSweepDeps } = await import('./dependencies.ts');
@@ -21,13 +23,13 @@ const loadDeps = lazyWarm(async () => {
 const apiTokenChecks = new ApiTokenChecks();
 const deployment = new BackgroundRecord({
   record: async () => (await loadDeps()).deploymentLedger.recordSweep(instance, {}),
-  audit: createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT),
+  audit,
   clock: systemClock,
 });
 
 export const sweep = serve({
   handler: createSweepHandler({
-    sweep: async () => runSweep(await loadDeps()),
+    sweep: async () => runSweep({ ...(await loadDeps()), ...logLateEnds(audit) }),
     record: async (swept) => {
       deployment.skipStart();
       return recordSweep({ ...(await loadDeps()), apiTokenChecks }, instance, swept);

@@ -14,6 +14,7 @@ import { createHttpClient } from '../../shared/runtime/http-client.ts';
 import { BackgroundRecord } from '../runtime/background.ts';
 import { createStdoutLogger, exitOnProblems, serve } from '../runtime/bootstrap.ts';
 import { instance } from '../runtime/instance.ts';
+import { logLateEnds } from '../runtime/late-ends.ts';
 import { lazyWarm } from '../runtime/lazy.ts';
 import { loadPolicy } from './load-policy.ts';
 import { LookupLimit } from './lookup-limit.ts';
@@ -66,7 +67,8 @@ export const token = serve({
       return issueToken({ policy, verifyJobToken, ...clients, clock: systemClock }, requested, request_id);
     },
     lookUpToken: async (token_sha256) => (await loadRevocationDeps()).lookUpToken(token_sha256),
-    releaseGrant: async (grant) => endGrant(await loadRevocationDeps(), grant, { by: 'released' }),
+    releaseGrant: async (grant) =>
+      endGrant({ ...(await loadRevocationDeps()), ...logLateEnds(audit) }, grant, { by: 'released' }),
     policySha256: policy.sha256,
     contact: policy.policy.contact,
     clock: systemClock,

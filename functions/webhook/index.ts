@@ -7,11 +7,13 @@ import { systemClock } from '../../shared/runtime/clock.ts';
 import { BackgroundRecord } from '../runtime/background.ts';
 import { createStdoutLogger, exitOnProblems, serve } from '../runtime/bootstrap.ts';
 import { instance } from '../runtime/instance.ts';
+import { logLateEnds } from '../runtime/late-ends.ts';
 import { lazyWarm } from '../runtime/lazy.ts';
 import { createWebhookHandler, WEBHOOK_BODY_LIMIT, WEBHOOK_ERROR_RESPONSES } from './handler.ts';
 import { KeyUse } from './key-use.ts';
 
 const { settings } = exitOnProblems(parseWebhookSettings(process.env));
+const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
 
 const loadRevocationDeps = lazyWarm(async () => {
   const { createRevocationDeps } = await import('../../shared/wiring/revocation.ts');
@@ -25,14 +27,14 @@ const deployment = new BackgroundRecord({
     await deploymentLedger.recordWebhook(instance, keyUse.take());
   },
   hasNews: keyUse.hasNews,
-  audit: createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT),
+  audit,
   clock: systemClock,
 });
 
 export const webhook = serve({
   headHandler: createWebhookHandler({
     webhookTokens: settings.KEYDESK_WEBHOOK_TOKENS,
-    endJob: async (end) => endJob(await loadRevocationDeps(), end),
+    endJob: async (end) => endJob({ ...(await loadRevocationDeps()), ...logLateEnds(audit) }, end),
     keyAccepted: keyUse.accepted,
     clock: systemClock,
   }),

@@ -98,7 +98,8 @@ export function createFirestoreApi(
 /** Without a response nobody knows whether Firestore did it. What another dependency did, such as the metadata server, is passed on. */
 function toError(error: unknown): never {
   if (!DependencyError.is(error) || error.dependency !== DEPENDENCY) throw error;
-  const code = error.code === 'timed_out' ? DEADLINE_EXCEEDED : UNAVAILABLE;
+  const tooLate = error.code === 'timed_out' || error.code === 'not_attempted';
+  const code = tooLate ? DEADLINE_EXCEEDED : UNAVAILABLE;
   throw new FirestoreError(code as number, error.message, { cause: error });
 }
 

@@ -18,7 +18,7 @@ import { isMissing, parseAll, parseRecord, putIfUnchanged, retryOnConflict } fro
 import { toStored, toStoredRecord } from '../firestore/stored-record.ts';
 import type { DeploymentLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { DependencyError } from '../runtime/errors.ts';
+import { DependencyError, toDependencyError } from '../runtime/errors.ts';
 import { withLedgerTimeout } from './documents.ts';
 
 const compress = promisify(gzip);
@@ -57,13 +57,16 @@ export function createDeploymentLedger(ledger: Database, clock: Clock): Deployme
       const record = { function: 'token', ...instance, written_at: clock.now(), policy_sha256: sha256 } as const;
       const writes = [writePolicy(sha256, text, instance.started_at), write('token', () => record)];
       const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected');
-      if (failed?.status === 'rejected') throw failed.reason;
+      if (failed?.status === 'rejected') throw toLedgerError(failed.reason);
     },
     recordWebhook: (instance, keys) =>
-      write('webhook', (known) => toWebhookDeployment(known, { instance, keys, now: clock.now() })),
+      write('webhook', (known) => toWebhookDeployment(known, { instance, keys, now: clock.now() })).catch(
+        throwAsLedgers,
+      ),
     recordSweep: (instance, news) =>
-      write('sweep', (known) => toSweepDeployment(known, { instance, news, now: clock.now() })),
-    recordAdmin: (instance) => write('admin', () => ({ function: 'admin', ...instance, written_at: clock.now() })),
+      write('sweep', (known) => toSweepDeployment(known, { instance, news, now: clock.now() })).catch(throwAsLedgers),
+    recordAdmin: (instance) =>
+      write('admin', () => ({ function: 'admin', ...instance, written_at: clock.now() })).catch(throwAsLedgers),
     apiTokenCheckedAt: async () => {
       const known = readableDeployment(await withLedgerTimeout(clock, deploymentDocument('sweep').get()));
       return known?.function === 'sweep' ? (known.buildkite_api_token?.checked_at ?? null) : null;
@@ -80,6 +83,16 @@ export function createDeploymentLedger(ledger: Database, clock: Clock): Deployme
       return { text: await toText(sha256, record), first_used_at, last_started_at };
     },
   };
+}
+
+/** These writes have no deadline, which would name the ledger. A fault of Keydesk stays one. */
+function toLedgerError(error: unknown): unknown {
+  const isFirestores = error instanceof Error && 'code' in error && typeof error.code === 'number';
+  return isFirestores ? toDependencyError('ledger', error) : error;
+}
+
+function throwAsLedgers(error: unknown): never {
+  throw toLedgerError(error);
 }
 
 function toDeployment(snapshot: DocumentSnapshot): Deployment | undefined {

@@ -71,9 +71,7 @@ export async function completeRevocations(
   grants: readonly Grant[],
   until: number,
 ): Promise<EndResult> {
-  const revoked: Grant[] = [];
-  const notRenewed = grants.filter(({ state }) => state === 'issuing' || state === 'active');
-  const expired = grants.filter(({ state }) => state === 'expired');
+  const ended = grants.filter(({ state }) => state === 'issuing' || state === 'active' || state === 'expired');
   const pending: PendingRevocation[] = [];
   const { clock } = deps;
   const limit = { clock, milliseconds: Math.max(until - clock.now(), 0), dependency: 'revocation' };
@@ -81,17 +79,31 @@ export async function completeRevocations(
     grants
       .filter(({ state }) => state === 'revoking')
       .map(async (grant) => {
+        const revoking = revokeGrant(deps, grant, until - RECORD_RESERVE_MS);
         try {
-          const updated = await withTimeout(limit, revokeGrant(deps, grant, until - RECORD_RESERVE_MS));
-          if (updated?.state === 'revoked') revoked.push(updated);
-          else if (updated?.state === 'expired') expired.push(updated);
-          else if (updated) notRenewed.push(updated);
+          const updated = await withTimeout(limit, revoking);
+          if (updated) ended.push(updated);
         } catch (error) {
           pending.push({ grant_id: grantIdOf(grant), ...toFailure(error) });
+          // The sweep finds it done, and then nobody else reports it.
+          revoking.then(
+            (updated) => updated && deps.onLateEnd?.(updated),
+            () => {},
+          );
         }
       }),
   );
-  return { revoked, notRenewed, expired, pending };
+  return { ...byOutcome(ended), pending };
+}
+
+/** Ended grants by what became of their access. */
+export function byOutcome(grants: readonly Grant[]): Omit<EndResult, 'pending'> {
+  const isFinal = ({ state }: Grant) => state === 'revoked' || state === 'expired';
+  return {
+    revoked: grants.filter(({ state }) => state === 'revoked'),
+    notRenewed: grants.filter((grant) => !isFinal(grant)),
+    expired: grants.filter(({ state }) => state === 'expired'),
+  };
 }
 
 export function failureSubject(grant: Grant): FailureSubject {

@@ -14,6 +14,8 @@ export interface RevokeDeps {
   readonly disableAccount: DisableAccount;
   /** Milliseconds since the epoch. */
   readonly clock: Clock;
+  /** Gets a grant that was called pending, because its time was up, once its end is on record after all. */
+  readonly onLateEnd?: (grant: Grant) => void;
 }
 
 /**

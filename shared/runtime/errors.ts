@@ -43,6 +43,12 @@ export class DependencyError extends Error {
   }
 }
 
+/** Says who failed, of an error of a client library. One that says so itself stays as it is. */
+export function toDependencyError(dependency: string, error: unknown): DependencyError {
+  if (DependencyError.is(error)) return error;
+  return new DependencyError(dependency, rpcCodeOf(error), errorMessage(error), { cause: error });
+}
+
 /**
  * What `work` comes to, if it does so within `milliseconds`.
  * @throws DependencyError when it is late or fails; late work goes on unobserved, so it must be safe to complete.
@@ -64,8 +70,7 @@ export async function withTimeout<T>(
   try {
     return await Promise.race([work, late]);
   } catch (error) {
-    if (DependencyError.is(error)) throw error;
-    throw new DependencyError(dependency, rpcCodeOf(error), errorMessage(error), { cause: error });
+    throw toDependencyError(dependency, error);
   } finally {
     // A reason of its own, because an abort without one makes an exception with a stack, and this is in every call.
     done.abort('done');

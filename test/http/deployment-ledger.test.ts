@@ -9,6 +9,7 @@ import { MAX_PLAIN_TEXT_BYTES } from '../../shared/core/deployment/policy-record
 import { SCHEMA_VERSION } from '../../shared/core/schema-version.ts';
 import { POLICY_RETENTION_MS } from '../../shared/core/timing.ts';
 import type { Database, Timestamp } from '../../shared/firestore/database.ts';
+import { FirestoreError } from '../../shared/firestore/rest-api.ts';
 import { createDeploymentLedger } from '../../shared/ledger/deployments.ts';
 import type { DeploymentLedger } from '../../shared/operations/ports.ts';
 import { databaseForJobs } from '../fixtures/in-process-keydesk.ts';
@@ -228,5 +229,31 @@ describe('a record', () => {
     expect(unreadable).toEqual([{ id: 'webhook', error: expect.stringMatching(error) }]);
     await ledger.recordWebhook(INSTANCE, []);
     expect((await ledger.deployments()).unreadable).toEqual([]);
+  });
+});
+
+describe('a write that Firestore does not do', () => {
+  const refusing = (error: Error): DeploymentLedger => {
+    const fails = () => Promise.reject(error);
+    const document = { get: fails, update: fails, create: fails };
+    return createDeploymentLedger({ collection: () => ({ doc: () => document }) } as unknown as Database, clock);
+  };
+  const WRITES: readonly (readonly [string, (of: DeploymentLedger) => Promise<unknown>])[] = [
+    ['recordToken', (of) => of.recordToken(INSTANCE, policyOf('version: 1\n'))],
+    ['recordWebhook', (of) => of.recordWebhook(INSTANCE, [])],
+    ['recordSweep', (of) => of.recordSweep(INSTANCE, {})],
+    ['recordAdmin', (of) => of.recordAdmin(INSTANCE)],
+  ];
+
+  it.each(WRITES)('%s fails with the ledger and the kind of failure', async (_, write) => {
+    await expect(write(refusing(new FirestoreError(4, 'no response')))).rejects.toMatchObject({
+      dependency: 'ledger',
+      code: 'timed_out',
+    });
+  });
+
+  it.each(WRITES)('%s passes on a fault of its own', async (_, write) => {
+    const fault = new TypeError('a fault');
+    await expect(write(refusing(fault))).rejects.toBe(fault);
   });
 });

@@ -147,6 +147,16 @@ describe('a call', () => {
     expect(requests).toHaveLength(3);
   });
 
+  it.each([
+    ['timed_out', 4],
+    ['not_attempted', 4],
+    ['unreachable', 14],
+    ['response_too_large', 14],
+  ] as const)('that ends with %s has the code %i when no time is left', async (failure, code) => {
+    const { call } = api([fails(failure)], { takes: 5_000 });
+    expect(await failureOf(call('batchGet', {}))).toMatchObject({ code });
+  });
+
   it('passes on what failed before Firestore was asked', async () => {
     const failure = new DependencyError('application default credentials', 'unreachable', 'no metadata server');
     const { call, requests } = api([failure]);
