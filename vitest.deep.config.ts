@@ -1,13 +1,22 @@
 import { defineConfig } from 'vitest/config';
+import { emulatorProjects } from './test/emulator-projects.ts';
+import { SAME_REQUESTS } from './test/in-memory-only.ts';
 
-// The model at length, without emulators: histories by the ten thousand and a whole day in `npm run test:deep`, the day
-// alone in `npm run simulate`.
+// What is worth its time once a release, and not with every change: CONTRIBUTING.md lists it.
+const projects = await emulatorProjects([
+  { name: 'emulator', include: ['test/emulator/**/*.deep.ts', ...SAME_REQUESTS], isolate: false },
+  { name: 'system', include: ['test/system/**/*.deep.ts'], isolate: true },
+]);
+
 export default defineConfig({
   test: {
-    include: ['test/model/*.deep.ts'],
-    provide: { ledger: 'memory' },
     maxWorkers: 2,
-    environment: 'node',
-    env: { HOME: '/nonexistent' },
+    projects: [
+      ...projects,
+      {
+        extends: './vitest.config.ts',
+        test: { name: 'model', include: ['test/model/*.deep.ts'], provide: { ledger: 'memory' as const } },
+      },
+    ],
   },
 });

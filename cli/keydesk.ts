@@ -3,16 +3,21 @@
 
 import { CommanderError } from '@commander-js/extra-typings';
 import { createProgram } from './program.ts';
-import { EXIT, fail, printJsonError, reportFailedWrites } from './terminal.ts';
+import { beginOutput, EXIT, fail, printJsonError } from './terminal.ts';
 
-reportFailedWrites();
+const program = createProgram();
 
-createProgram()
-  .parseAsync()
-  .catch((error: unknown) => {
+/** Runs the command line of `process`. A process of its own does it once; the tests do it many times. */
+export async function runCommandLine(): Promise<void> {
+  beginOutput();
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) fail(EXIT.failure, error instanceof Error ? error.message : String(error));
     // Commander has printed the message or the help.
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
-      if (error.exitCode !== 0) printJsonError(error.message.replace(/^error: /, ''));
-    } else fail(EXIT.failure, error instanceof Error ? error.message : String(error));
-  });
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+    if (error.exitCode !== 0) printJsonError(error.message.replace(/^error: /, ''));
+  }
+}
+
+export const ended = runCommandLine();

@@ -48,10 +48,11 @@ export function printJsonError(written: string, problems: readonly ErrorPlace[] 
 }
 
 /**
- * Writes that fail end with one line and exit code 1. The command goes on: what it does at Google or in the ledger has to be complete. A
- * reader such as `head` may close its end early, and that is no failure.
+ * Nothing is printed yet. Writes that fail end with one line and exit code 1. The command goes on: what it does at Google or in the ledger
+ * has to be complete. A reader such as `head` may close its end early, and that is no failure.
  */
-export function reportFailedWrites(): void {
+export function beginOutput(): void {
+  resultPrinted = false;
   let failure: string | undefined;
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {

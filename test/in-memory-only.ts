@@ -30,6 +30,26 @@ export const BEFORE_THE_LEDGER = [
   'token-paths',
 ].map(fileOf);
 
+/**
+ * Every request that they make to the ledger is also one of a test that runs on the emulator: the same query, or a commit with the same
+ * collections and preconditions. `npm run test:deep` has them on the emulator.
+ */
+export const SAME_REQUESTS = [
+  'audit',
+  'auditor-commands',
+  'google-refusals',
+  'private-functions',
+  'recorded-requests',
+  'restore-rehearsal',
+  'rfc/rfc8693',
+  'secrets',
+  'token-leaked',
+  'token-narrowing',
+  'token-unavailable',
+  'unknown-tokens',
+  'webhook-failures',
+].map(fileOf);
+
 function fileOf(name: string): string {
   return `test/http/${name}.test.ts`;
 }

@@ -70,9 +70,23 @@ keydesk_has_problem() {
 
 # Sets REPLY to the value of a key, exactly; to nothing when the key is absent.
 keydesk_setting() {
-  local variable
-  variable="${KEYDESK_PREFIX}_$(printf '%s' "$1" | tr 'a-z-' 'A-Z_')"
-  REPLY="${!variable-}"
+  keydesk_variable "$1"
+  REPLY="${!REPLY-}"
+}
+
+# Sets REPLY to the name of the variable that the agent makes of a key. Each hook reads many keys, so this starts no process.
+keydesk_variable() {
+  local rest="$1" small=abcdefghijklmnopqrstuvwxyz- large=ABCDEFGHIJKLMNOPQRSTUVWXYZ_ letter before
+  REPLY="${KEYDESK_PREFIX}_"
+  while [[ -n "$rest" ]]; do
+    letter="${rest:0:1}"
+    before="${small%%"$letter"*}"
+    REPLY="$REPLY${large:${#before}:1}"
+    if [[ "$before" == "$small" ]]; then
+      REPLY="$REPLY$letter"
+    fi
+    rest="${rest:1}"
+  done
 }
 
 # Reports unknown keys, and lists and mappings where one value is expected. The agent makes KEY_0 of a list's first item
@@ -118,7 +132,8 @@ keydesk_key_name() {
 # Sets REPLY to the number of items in a list; to 0 when the key is no list. An item without a variable counts too.
 keydesk_items() {
   local variable item items=0
-  item="^${KEYDESK_PREFIX}_$(printf '%s' "$1" | tr 'a-z-' 'A-Z_')_([0-9]{1,2})(_|$)"
+  keydesk_variable "$1"
+  item="^${REPLY}_([0-9]{1,2})(_|$)"
   for variable in "${!BUILDKITE_PLUGIN_@}"; do
     if [[ "$variable" =~ $item ]] && ((10#${BASH_REMATCH[1]} >= items)); then
       items=$((10#${BASH_REMATCH[1]} + 1))

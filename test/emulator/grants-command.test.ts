@@ -1,6 +1,6 @@
 // `keydesk grants` and `keydesk explain --grant ID` as their users see them, against the functions on the emulator.
 
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { ROOT } from '../../sandbox/functions.ts';
 import { KEYDESK } from '../fixtures/command.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { everyKindPolicyText } from '../fixtures/policies.ts';
+import { runKeydesk } from '../fixtures/run-keydesk.ts';
 
 const PERSON = 'alice@acme.example';
 const MINUTE = 60_000;
@@ -35,13 +36,7 @@ const environment = async (settings: Record<string, string> = {}) => ({
   ...settings,
 });
 const run = async (args: readonly string[], settings?: Record<string, string>, input = '') => {
-  const env = await environment(settings);
-  return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-    const child = execFile(process.execPath, [KEYDESK, ...args], { cwd: ROOT, env }, (_, out, err) =>
-      resolve({ code: child.exitCode, out, err }),
-    );
-    child.stdin?.end(input);
-  });
+  return await runKeydesk(args, { cwd: ROOT, env: await environment(settings), input });
 };
 const issue = async (credential = 'staging-config', claims: Record<string, unknown> = {}) => {
   const job = keydesk.buildkite.startJob({ step_key: 'deploy', ...claims });

@@ -1,7 +1,6 @@
 // The kill switch against live grants and concurrent requests: it ends what it selects and nothing else, reports each
 // kind truthfully, blocks until the block is removed, and stays on record. As a function, and as the operator's command.
 
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +17,6 @@ import type { IssueDeps } from '../../shared/operations/issue-token.ts';
 import { activateKillSwitch, type KillSwitchDeps } from '../../shared/operations/kill-switch.ts';
 import type { KillResult } from '../../shared/operations/kill-tally.ts';
 import { createAdminDeps } from '../../shared/wiring/admin.ts';
-import { KEYDESK } from '../fixtures/command.ts';
 import {
   type Called,
   databaseForJobs,
@@ -29,6 +27,7 @@ import {
 } from '../fixtures/in-process-keydesk.ts';
 import { account, accounts, DATASTORE, policyData, policyText } from '../fixtures/policies.ts';
 import { aroundCommit } from '../fixtures/reserve.ts';
+import { runKeydesk } from '../fixtures/run-keydesk.ts';
 
 const UUID = '11111111-4782-42b5-afc1-16715b10b1f0';
 const KINDS = ['staging-config', 'staging-admin', 'staging-export'];
@@ -291,11 +290,7 @@ describe('keydesk kill', () => {
       KEYDESK_ID_TOKEN: await keydesk.google.idToken(WHO.actor),
       ...settings,
     };
-    return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-      const child = execFile(process.execPath, [KEYDESK, ...args], { cwd: ROOT, env }, (_, out, err) =>
-        resolve({ code: child.exitCode, out, err }),
-      );
-    });
+    return await runKeydesk(args, { cwd: ROOT, env });
   };
   const why = ['--reason', WHO.reason];
 

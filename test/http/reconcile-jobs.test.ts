@@ -23,8 +23,8 @@ const FIRST = 4 * MINUTE;
 const AGAIN = 4.5 * MINUTE;
 const FOUND = { jobs_checked: 1, buildkite_calls: 1, jobs_reconciled: 1, revoked: 2, not_renewed: 1, failed: 0 };
 const KINDS = ['staging-config', 'staging-admin', 'staging-export'] as const;
-/** For arithmetic over hundreds of builds. Its queries and writes are those of the smaller cases, which the emulator answers too. */
-const inMemory = inject('ledger') === 'memory';
+/** For what Buildkite answers, and arithmetic over many builds. The queries and writes are those of the other cases, which run on the emulator too. */
+const itInMemory = it.runIf(inject('ledger') === 'memory');
 
 /** Credentials of an hour, so that nothing expires before Buildkite was asked. */
 const policy = (project: string) => {
@@ -142,7 +142,7 @@ describe('a job whose webhook was lost', () => {
     },
   );
 
-  it.each(['timed_out', 'expired', 'skipped', 'broken', 'finished'])(
+  itInMemory.each(['timed_out', 'expired', 'skipped', 'broken', 'finished'])(
     'is ended when Buildkite says %s',
     async (state) => {
       await open();
@@ -153,7 +153,7 @@ describe('a job whose webhook was lost', () => {
     },
   );
 
-  it.each([
+  itInMemory.each([
     ['it does not know the job', 404, { message: 'No job found' }],
     ['it is another job', 200, { id: randomUUID(), state: 'passed' }],
     ['it has no state', 200, { id: 'ID' }],
@@ -172,7 +172,7 @@ describe('a job whose webhook was lost', () => {
     expect(await firestoreAs(keydesk, tokens[0] ?? '', 'config/web')).not.toBe(403);
   });
 
-  it.each([
+  itInMemory.each([
     ['four and a half minutes while it runs', AGAIN, 200],
     ['ten minutes when Buildkite does not know it', 10 * MINUTE, 404],
   ])('is checked again after %s', async (_, again, status) => {
@@ -189,7 +189,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ jobs_checked: 1, jobs_reconciled: 1 });
   });
 
-  it.each([200, 404, 500])('is checked at the same times, however often it renews: %i', async (status) => {
+  itInMemory.each([200, 404, 500])('is checked at the same times, however often it renews: %i', async (status) => {
     await open();
     const { job } = await newHolder();
     const dueAt = await checkAtOf(job);
@@ -208,43 +208,49 @@ describe('a job whose webhook was lost', () => {
     expect(await checkAtOf(job)).toBe(nextAt);
   });
 
-  it('is found within six minutes of its end although it renews each minute with a job token of two hours', async () => {
-    await open();
-    const { job } = await newHolder(KINDS);
-    const issuedAt = Math.floor(keydesk.clock.now() / SECOND);
-    const jobToken = await keydesk.buildkite.jobToken(job, { issuedAt });
-    later(9 * MINUTE);
-    job.state = 'passed';
-    job.finishedAt = keydesk.clock.now();
-    let minutes = 0;
-    for (; (await recordOf(job)).ended_at === null && minutes < 60; minutes += 1) {
-      await keydesk.requestByPath(jobToken);
-      later(MINUTE);
+  itInMemory(
+    'is found within six minutes of its end although it renews each minute with a job token of two hours',
+    async () => {
+      await open();
+      const { job } = await newHolder(KINDS);
+      const issuedAt = Math.floor(keydesk.clock.now() / SECOND);
+      const jobToken = await keydesk.buildkite.jobToken(job, { issuedAt });
+      later(9 * MINUTE);
+      job.state = 'passed';
+      job.finishedAt = keydesk.clock.now();
+      let minutes = 0;
+      for (; (await recordOf(job)).ended_at === null && minutes < 60; minutes += 1) {
+        await keydesk.requestByPath(jobToken);
+        later(MINUTE);
+        await sweep();
+      }
+      expect(minutes).toBeLessThanOrEqual(6);
+    },
+  );
+
+  itInMemory(
+    'is not checked once no grant of it is live, and is by the next sweep when it gets a grant again',
+    async () => {
+      await open();
+      const { job } = await newHolder();
+      keydesk.buildkite.beforeJob = () => ({ status: 500 });
+      later(FIRST);
+      expect(await sweep()).toMatchObject({ buildkite_calls: 1, failed: 1 });
+      later(58 * MINUTE);
       await sweep();
-    }
-    expect(minutes).toBeLessThanOrEqual(6);
-  });
+      expect(await grantsOf(job)).toMatchObject([{ state: 'expired' }]);
+      later(16 * MINUTE);
+      expect(await sweep()).toMatchObject({ buildkite_calls: 0, jobs_unchecked_15m: 0, failed: 0 });
+      expect(await recordOf(job)).toMatchObject({ check_at: null, unchecked_since: null, ended_at: null });
+      expect((await requestToken(job)).status).toBe(200);
+      job.state = 'passed';
+      keydesk.buildkite.beforeJob = undefined;
+      later(MINUTE);
+      expect(await sweep()).toMatchObject({ buildkite_calls: 1, jobs_reconciled: 1 });
+    },
+  );
 
-  it('is not checked once no grant of it is live, and is by the next sweep when it gets a grant again', async () => {
-    await open();
-    const { job } = await newHolder();
-    keydesk.buildkite.beforeJob = () => ({ status: 500 });
-    later(FIRST);
-    expect(await sweep()).toMatchObject({ buildkite_calls: 1, failed: 1 });
-    later(58 * MINUTE);
-    await sweep();
-    expect(await grantsOf(job)).toMatchObject([{ state: 'expired' }]);
-    later(16 * MINUTE);
-    expect(await sweep()).toMatchObject({ buildkite_calls: 0, jobs_unchecked_15m: 0, failed: 0 });
-    expect(await recordOf(job)).toMatchObject({ check_at: null, unchecked_since: null, ended_at: null });
-    expect((await requestToken(job)).status).toBe(200);
-    job.state = 'passed';
-    keydesk.buildkite.beforeJob = undefined;
-    later(MINUTE);
-    expect(await sweep()).toMatchObject({ buildkite_calls: 1, jobs_reconciled: 1 });
-  });
-
-  it('is still checked when it gets a grant at the moment at which nothing of it seems live', async () => {
+  itInMemory('is still checked when it gets a grant at the moment at which nothing of it seems live', async () => {
     await open();
     const { job } = await newHolder();
     const { buildkiteJobs } = keydesk.sweepDeps;
@@ -264,7 +270,7 @@ describe('a job whose webhook was lost', () => {
     expect(await checkAtOf(job)).toEqual(expect.any(Number));
   });
 
-  it.each([
+  itInMemory.each([
     [{ 'RateLimit-Reset': '200' }, 200],
     [{ 'RateLimit-Reset': '30', 'RateLimit-User-Reset': '120' }, 120],
     [{ 'Retry-After': '90', 'RateLimit-Reset': '30' }, 90],
@@ -288,7 +294,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ jobs_checked: 5, failed: 0 });
   });
 
-  it.each([401, 403])('is not checked any more in a sweep to which Buildkite returned %i', async (status) => {
+  itInMemory.each([401, 403])('is not checked any more in a sweep to which Buildkite returned %i', async (status) => {
     await open();
     await jobsLike((await newHolder()).job, 4);
     later(FIRST);
@@ -304,7 +310,7 @@ describe('a job whose webhook was lost', () => {
     expect(keydesk.buildkite.jobRequests).toHaveLength(1);
   });
 
-  it('is not kept from its end by one about which Buildkite fails', async () => {
+  itInMemory('is not kept from its end by one about which Buildkite fails', async () => {
     await open();
     const [bad, good] = [await newHolder(), await newHolder()];
     good.job.state = 'passed';
@@ -313,7 +319,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ jobs_checked: 2, jobs_reconciled: 1, failed: 1 });
   });
 
-  it.each(['0', '-14'])('waits when Buildkite says that %s calls are left', async (remaining) => {
+  itInMemory.each(['0', '-14'])('waits when Buildkite says that %s calls are left', async (remaining) => {
     await open();
     await jobsLike((await newHolder()).job, 4);
     later(FIRST);
@@ -321,7 +327,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ buildkite_calls: 1, failed: 0 });
   });
 
-  it('is checked although the rate limits are malformed, which is logged', async () => {
+  itInMemory('is checked although the rate limits are malformed, which is logged', async () => {
     await open();
     const { job } = await newHolder();
     const json = { id: job.id, state: 'running' };
@@ -334,7 +340,7 @@ describe('a job whose webhook was lost', () => {
     );
   });
 
-  it('is found although its access cannot be taken away yet, and that is finished later', async () => {
+  itInMemory('is found although its access cannot be taken away yet, and that is finished later', async () => {
     await open();
     const { job, tokens } = await newHolder(['staging-admin']);
     job.state = 'canceled';
@@ -347,7 +353,7 @@ describe('a job whose webhook was lost', () => {
     expect(await keydesk.gate(tokens[0] ?? '')).toBe(401);
   });
 
-  it('ends by expiry when there is no API token for a lookup', async () => {
+  itInMemory('ends by expiry when there is no API token for a lookup', async () => {
     await open({ KEYDESK_BUILDKITE_API_TOKEN: '' });
     const { job } = await newHolder();
     job.state = 'passed';
@@ -393,7 +399,7 @@ describe('a job whose webhook was lost', () => {
       expect([...due]).toEqual([keydesk.clock.now() + AGAIN]);
     });
 
-    it('and is found on a later page of its list', async () => {
+    itInMemory('and is found on a later page of its list', async () => {
       await open();
       const jobs = await jobsLike((await newHolder()).job, 3, 3);
       for (let others = 0; others < 230; others += 1) keydesk.buildkite.startJob({ build_number: builds });
@@ -414,7 +420,7 @@ describe('a job whose webhook was lost', () => {
       expect(await recordOf(last)).toMatchObject({ ended_by: 'job.reconciled' });
     });
 
-    it('and is unknown, not finished, when their list lacks it or does not exist', async () => {
+    itInMemory('and is unknown, not finished, when their list lacks it or does not exist', async () => {
       await open();
       const jobs = await jobsLike((await newHolder()).job, 3, 3);
       keydesk.buildkite.beforeBuild = () => ({ status: 200, json: { items: [], links: { next: null } } });
@@ -427,7 +433,7 @@ describe('a job whose webhook was lost', () => {
       expect(await sweep()).toMatchObject({ jobs_checked: 4, buildkite_calls: 3, jobs_reconciled: 0, failed: 0 });
     });
 
-    it('and is found by its id when the pipeline has another name by now', async () => {
+    itInMemory('and is found by its id when the pipeline has another name by now', async () => {
       await open();
       const jobs = await jobsLike((await newHolder()).job, 3, 3);
       for (const job of jobs) job.state = 'passed';
@@ -436,24 +442,27 @@ describe('a job whose webhook was lost', () => {
       expect(await sweep()).toMatchObject({ jobs_reconciled: 3, failed: 0 });
     });
 
-    it('and is found though their list is larger than is read, at eleven calls in one sweep at most', async () => {
-      await open();
-      const jobs = await jobsLike((await newHolder()).job, 20, 20);
-      (jobs[19] as Job).state = 'passed';
-      keydesk.buildkite.beforeBuild = () => ({ status: 200, text: 'x'.repeat(8 * 1024 * 1024 + 1) });
-      later(FIRST);
-      let found = 0;
-      for (let minutes = 0; found === 0 && minutes < 15; minutes += 1) {
-        const swept = await sweep();
-        // One more for the job of another build.
-        expect(swept.buildkite_calls).toBeLessThanOrEqual(12);
-        found = swept.jobs_reconciled;
-        later(MINUTE);
-      }
-      expect(found).toBe(1);
-    });
+    itInMemory(
+      'and is found though their list is larger than is read, at eleven calls in one sweep at most',
+      async () => {
+        await open();
+        const jobs = await jobsLike((await newHolder()).job, 20, 20);
+        (jobs[19] as Job).state = 'passed';
+        keydesk.buildkite.beforeBuild = () => ({ status: 200, text: 'x'.repeat(8 * 1024 * 1024 + 1) });
+        later(FIRST);
+        let found = 0;
+        for (let minutes = 0; found === 0 && minutes < 15; minutes += 1) {
+          const swept = await sweep();
+          // One more for the job of another build.
+          expect(swept.buildkite_calls).toBeLessThanOrEqual(12);
+          found = swept.jobs_reconciled;
+          later(MINUTE);
+        }
+        expect(found).toBe(1);
+      },
+    );
 
-    it('and is found although their list fails for ever', async () => {
+    itInMemory('and is found although their list fails for ever', async () => {
       await open();
       const jobs = await jobsLike((await newHolder()).job, 30, 30);
       for (const job of jobs) job.state = 'passed';
@@ -467,7 +476,7 @@ describe('a job whose webhook was lost', () => {
     });
   });
 
-  it('is found although its response is larger than other responses may be', async () => {
+  itInMemory('is found although its response is larger than other responses may be', async () => {
     await open();
     const { job } = await newHolder();
     answering(200, {}, { id: job.id, state: 'passed', command: '<'.repeat(3 * 1024 * 1024) });
@@ -475,7 +484,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ jobs_reconciled: 1, failed: 0 });
   });
 
-  it('says so when its response is larger than is read at all, and backs off', async () => {
+  itInMemory('says so when its response is larger than is read at all, and backs off', async () => {
     await open();
     const { job } = await newHolder();
     answering(200, {}, { id: job.id, state: 'passed', command: '<'.repeat(9 * 1024 * 1024) });
@@ -497,56 +506,57 @@ describe('a job whose webhook was lost', () => {
     ['sends too much', () => ({ status: 200, text: 'x'.repeat(8 * 1024 * 1024 + 1) })],
     ['hangs up', () => 'cut'],
   ];
-  it.each(FAILURES)('is found although there are 20 jobs before it about which Buildkite %s', async (_, reply) => {
-    await open();
-    const bad = new Set((await jobsLike((await newHolder()).job, 20)).map(({ id }) => id));
-    later(FIRST + SECOND);
-    const good = (await newHolder()).job;
-    good.state = 'passed';
-    keydesk.buildkite.beforeJob = (id) => (bad.has(id) ? reply() : undefined);
-    later(FIRST);
-    // While no connection succeeds, Buildkite as a whole may be out of reach, and a run gives up early.
-    for (let sweeps = 0; (await recordOf(good)).ended_at === null; sweeps += 1) {
-      expect(sweeps).toBeLessThan(reply() === 'cut' ? 8 : 1);
-      await sweep();
-      later(MINUTE);
-    }
-  });
-
-  const JOBS_BEFORE: [count: number, all: number][] = [[100, 100]];
-  if (inMemory) JOBS_BEFORE.push([1000, 200]);
-  it.each(JOBS_BEFORE)(
-    'is found although there are %i jobs before it, of %i builds, about which Buildkite fails',
-    async (count, all) => {
+  itInMemory.each(FAILURES)(
+    'is found although there are 20 jobs before it about which Buildkite %s',
+    async (_, reply) => {
       await open();
-      const before = new Set((await jobsLike((await newHolder()).job, count, count / all)).map(({ id }) => id));
+      const bad = new Set((await jobsLike((await newHolder()).job, 20)).map(({ id }) => id));
       later(FIRST + SECOND);
       const good = (await newHolder()).job;
       good.state = 'passed';
-      keydesk.buildkite.beforeJob = (id) => (before.has(id) ? { status: 500 } : undefined);
-      keydesk.buildkite.beforeBuild = () => ({ status: 500 });
+      keydesk.buildkite.beforeJob = (id) => (bad.has(id) ? reply() : undefined);
       later(FIRST);
-      let minutes = 0;
-      for (; (await recordOf(good)).ended_at === null && minutes < 60; minutes += 1) {
-        await sweep();
-        later(MINUTE);
-      }
-      // Fifty calls a minute: each of those before it has had its turn once.
-      expect(minutes).toBeLessThanOrEqual(all / 50 + 1);
-      if (count > 100) return;
-      // From then on they back off, and a job that is checked has its turn again in time.
-      const next = (await newHolder()).job;
-      next.state = 'passed';
-      for (minutes = 0; (await recordOf(next)).ended_at === null; minutes += 1) {
-        expect(minutes).toBeLessThanOrEqual(6);
+      // While no connection succeeds, Buildkite as a whole may be out of reach, and a run gives up early.
+      for (let sweeps = 0; (await recordOf(good)).ended_at === null; sweeps += 1) {
+        expect(sweeps).toBeLessThan(reply() === 'cut' ? 8 : 1);
         await sweep();
         later(MINUTE);
       }
     },
   );
 
+  itInMemory.each([
+    [100, 100],
+    [1000, 200],
+  ])('is found although there are %i jobs before it, of %i builds, about which Buildkite fails', async (count, all) => {
+    await open();
+    const before = new Set((await jobsLike((await newHolder()).job, count, count / all)).map(({ id }) => id));
+    later(FIRST + SECOND);
+    const good = (await newHolder()).job;
+    good.state = 'passed';
+    keydesk.buildkite.beforeJob = (id) => (before.has(id) ? { status: 500 } : undefined);
+    keydesk.buildkite.beforeBuild = () => ({ status: 500 });
+    later(FIRST);
+    let minutes = 0;
+    for (; (await recordOf(good)).ended_at === null && minutes < 60; minutes += 1) {
+      await sweep();
+      later(MINUTE);
+    }
+    // Fifty calls a minute: each of those before it has had its turn once.
+    expect(minutes).toBeLessThanOrEqual(all / 50 + 1);
+    if (count > 100) return;
+    // From then on they back off, and a job that is checked has its turn again in time.
+    const next = (await newHolder()).job;
+    next.state = 'passed';
+    for (minutes = 0; (await recordOf(next)).ended_at === null; minutes += 1) {
+      expect(minutes).toBeLessThanOrEqual(6);
+      await sweep();
+      later(MINUTE);
+    }
+  });
+
   // In memory: a request to the emulator that is under way while the clock jumps would meet its deadline too.
-  it.runIf(inMemory)(
+  itInMemory(
     'is found although Buildkite hangs for the jobs before it: five calls go on at once, each for 8 seconds',
     async () => {
       await open();
@@ -587,7 +597,7 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ failed: 0 });
   });
 
-  it('is left alone with all others while Buildkite cannot be reached, and nothing backs off', async () => {
+  itInMemory('is left alone with all others while Buildkite cannot be reached, and nothing backs off', async () => {
     await open();
     const jobs = await jobsLike((await newHolder()).job, 40);
     keydesk.buildkite.beforeJob = () => 'cut';
@@ -601,31 +611,34 @@ describe('a job whose webhook was lost', () => {
     expect(await sweep()).toMatchObject({ jobs_checked: 41, failed: 0 });
   });
 
-  it('is counted, and logged as an error, once Buildkite has not responded about it for a quarter of an hour', async () => {
-    await open();
-    const jobs = [(await newHolder()).job, (await newHolder()).job];
-    keydesk.buildkite.beforeJob = () => ({ status: 500 });
-    const lines: unknown[] = [];
-    for (let minutes = 0; minutes <= 15; minutes += 1) {
+  itInMemory(
+    'is counted, and logged as an error, once Buildkite has not responded about it for a quarter of an hour',
+    async () => {
+      await open();
+      const jobs = [(await newHolder()).job, (await newHolder()).job];
+      keydesk.buildkite.beforeJob = () => ({ status: 500 });
+      const lines: unknown[] = [];
+      for (let minutes = 0; minutes <= 15; minutes += 1) {
+        const swept = await keydesk.sweep();
+        lines.push(...swept.audit.filter(({ event }) => event === 'jobs.unchecked'));
+        expect(swept.json.jobs_unchecked_15m).toBe(0);
+        later(MINUTE);
+      }
+      expect(lines).toEqual([]);
       const swept = await keydesk.sweep();
-      lines.push(...swept.audit.filter(({ event }) => event === 'jobs.unchecked'));
-      expect(swept.json.jobs_unchecked_15m).toBe(0);
-      later(MINUTE);
-    }
-    expect(lines).toEqual([]);
-    const swept = await keydesk.sweep();
-    expect(swept.json.jobs_unchecked_15m).toBe(2);
-    expect(swept.audit).toContainEqual(
-      expect.objectContaining({ event: 'jobs.unchecked', severity: 'ERROR', jobs_unchecked_15m: 2 }),
-    );
-    await keydesk.notify(keydesk.buildkite.event(jobs[0] as Job));
-    keydesk.buildkite.beforeJob = undefined;
-    expect((await sweep()).jobs_unchecked_15m).toBe(1);
-    later(15 * MINUTE);
-    expect((await sweep()).jobs_unchecked_15m).toBe(0);
-  });
+      expect(swept.json.jobs_unchecked_15m).toBe(2);
+      expect(swept.audit).toContainEqual(
+        expect.objectContaining({ event: 'jobs.unchecked', severity: 'ERROR', jobs_unchecked_15m: 2 }),
+      );
+      await keydesk.notify(keydesk.buildkite.event(jobs[0] as Job));
+      keydesk.buildkite.beforeJob = undefined;
+      expect((await sweep()).jobs_unchecked_15m).toBe(1);
+      later(15 * MINUTE);
+      expect((await sweep()).jobs_unchecked_15m).toBe(0);
+    },
+  );
 
-  it.runIf(inMemory)(
+  itInMemory(
     'is found within six minutes of its end in each of 250 builds whose webhooks Buildkite refuses to send',
     async () => {
       await open();
@@ -655,42 +668,42 @@ describe('a job whose webhook was lost', () => {
     },
   );
 
-  it.runIf(inMemory)(
-    'has its turn among 740 builds within a quarter of an hour, with two jobs each: 1,480 jobs',
+  itInMemory('has its turn among 740 builds within a quarter of an hour, with two jobs each: 1,480 jobs', async () => {
+    await open();
+    const model = (await newHolder()).job;
+    // 750 calls fit into the time. Ten are to spare, for lookups that fail on a slow machine.
+    await jobsLike(model, 1_478, 2);
+    later(FIRST);
+    const requested = new Set<number>();
+    keydesk.buildkite.beforeBuild = ({ number }) => {
+      requested.add(number);
+      return undefined;
+    };
+    let jobs = 0;
+    for (let minutes = 0; minutes < 15; minutes += 1) {
+      const startedAt = keydesk.clock.now();
+      jobs += (await sweep()).jobs_checked;
+      keydesk.clock.set(Math.max(keydesk.clock.now(), startedAt + MINUTE));
+    }
+    expect(requested.size).toBe(739);
+    expect(jobs).toBeGreaterThanOrEqual(1_479);
+    expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
+  });
+
+  itInMemory(
+    'is one of 2,000 in twenty builds of a hundred jobs, which one sweep checks with twenty calls',
     async () => {
       await open();
       const model = (await newHolder()).job;
-      // 750 calls fit into the time. Ten are to spare, for lookups that fail on a slow machine.
-      await jobsLike(model, 1_478, 2);
+      const jobs = await jobsLike(model, 2_000, 100);
+      model.state = 'passed';
+      for (const job of jobs.filter((_, nth) => nth % 100 === 99)) job.state = 'passed';
       later(FIRST);
-      const requested = new Set<number>();
-      keydesk.buildkite.beforeBuild = ({ number }) => {
-        requested.add(number);
-        return undefined;
-      };
-      let jobs = 0;
-      for (let minutes = 0; minutes < 15; minutes += 1) {
-        const startedAt = keydesk.clock.now();
-        jobs += (await sweep()).jobs_checked;
-        keydesk.clock.set(Math.max(keydesk.clock.now(), startedAt + MINUTE));
-      }
-      expect(requested.size).toBe(739);
-      expect(jobs).toBeGreaterThanOrEqual(1_479);
-      expect(callsInAnyMinute()).toBeLessThanOrEqual(50);
+      // The build of the first job is the twenty-first.
+      expect(await sweep()).toMatchObject({ jobs_checked: 2_001, buildkite_calls: 21, jobs_reconciled: 21, failed: 0 });
+      expect(await openJobs()).toBe(1_980);
     },
   );
-
-  it('is one of 2,000 in twenty builds of a hundred jobs, which one sweep checks with twenty calls', async () => {
-    await open();
-    const model = (await newHolder()).job;
-    const jobs = await jobsLike(model, 2_000, 100);
-    model.state = 'passed';
-    for (const job of jobs.filter((_, nth) => nth % 100 === 99)) job.state = 'passed';
-    later(FIRST);
-    // The build of the first job is the twenty-first.
-    expect(await sweep()).toMatchObject({ jobs_checked: 2_001, buildkite_calls: 21, jobs_reconciled: 21, failed: 0 });
-    expect(await openJobs()).toBe(1_980);
-  });
 
   const callsInAnyMinute = () => {
     const { jobRequests } = keydesk.buildkite;

@@ -103,17 +103,25 @@ async function runIn(run: Run, scenario: Scenario, point: Point): Promise<void> 
   await refusesWhatIsOver(run);
 }
 
-/** Each scenario's points as tests. To be awaited by the test file: the points are its tests. */
-export async function crashTests(open: OpenLedger, scenarios: readonly Scenario[]): Promise<void> {
+/**
+ * Each scenario's points as tests. To be awaited by the test file: the points are its tests.
+ * @param choose which of the points; all by default
+ */
+export async function crashTests(
+  open: OpenLedger,
+  scenarios: readonly Scenario[],
+  choose: (point: Point) => boolean = () => true,
+): Promise<void> {
   const found = await Promise.all(
     scenarios.map(async (scenario) => ({ scenario, operations: await enumerate(open, scenario) })),
   );
-  for (const { scenario, operations } of found)
+  for (const { scenario, operations } of found) {
+    const points = [...pointsOf(scenario, operations)].filter(([, point]) => choose(point));
     describe.concurrent(scenario.name, () => {
       it(`has at least ${scenario.least} operations`, () => {
         expect(operations.length, operations.join('; ')).toBeGreaterThanOrEqual(scenario.least);
       });
-      it.each([...pointsOf(scenario, operations)])('%s', async (name, point) => {
+      it.each(points)('%s', async (name, point) => {
         try {
           await runPoint(open, scenario, point);
         } catch (error) {
@@ -121,13 +129,25 @@ export async function crashTests(open: OpenLedger, scenarios: readonly Scenario[
         }
       });
     });
+  }
+}
+
+/** Chooses one point for each kind of operation, whatever the scenario: the first that is cut off after it. */
+export function oneOfEachKind(): (point: Point) => boolean {
+  const chosen = new Set<string>();
+  return ({ cut }) => {
+    const kind = cut?.side === 'after' ? cut.operation.replace(/ #\d+$/, '') : undefined;
+    if (kind === undefined || chosen.has(kind)) return false;
+    chosen.add(kind);
+    return true;
+  };
 }
 
 /** How to see one point again. */
 function again({ name }: Scenario, point: string): string {
-  const project = inject('ledger') === 'memory' ? 'model' : 'emulator';
+  const where = inject('ledger') === 'memory' ? '--project model' : '--config vitest.deep.config.ts --project emulator';
   const test = `${name} > ${point}`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return `See it again:\n  npx vitest run --project ${project} crash -t '${test}$'`;
+  return `See it again:\n  npx vitest run ${where} crash -t '${test}$'`;
 }
 
 /** What comes before the cut, and the act that is cut off. After a cut the rest of the act goes on in new processes. */

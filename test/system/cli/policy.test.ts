@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { parsePolicy } from '../../../shared/core/policy/parse-yaml.ts';
-import { type Ended, runCli } from './run-cli.ts';
+import type { Ended } from '../../fixtures/run-keydesk.ts';
+import { runCli } from './run-cli.ts';
 
 const EXAMPLE = readFileSync(join(ROOT, 'examples/policy.yaml'), 'utf8');
 const WEB = '0184990a-4782-42b5-afc1-16715b10b1f0';

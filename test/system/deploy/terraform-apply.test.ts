@@ -1,41 +1,14 @@
 // A copy of the example root, made as deploy/terraform/README.md says, applied by the real terraform with a fake provider and
 // a fake Firebase Rules API.
 
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TARGETS } from './archives.ts';
-import { startBuildApi } from './build-api.ts';
-import { startRulesApi } from './rules-api.ts';
 import { MODULE } from './terraform-module.ts';
-import { createPlanner, type Settings, TERRAFORM, UNHURRIED } from './terraform-plan.ts';
-
-const RELEASES = ['production', 'staging'].map((name) => `projects/acme-${name}/releases/cloud.firestore`);
-const POLICY = readFileSync('examples/policy.yaml', 'utf8');
-const keeping = (days: number) => ({ log_archive: `{ location = "eu", retention_days = ${days} }` });
-const FIRST = { readers: '{}', admins: '{}', ...keeping(400) };
-const SECOND = { ...FIRST, webhook_tokens_version: '"1"', build_region: '"us-central1"' };
-
-/** By which another region or prefix is meant. */
-const PLACE = '-replace=module.keydesk.terraform_data.place';
+import { type Settings, TERRAFORM, UNHURRIED } from './terraform-plan.ts';
+import { FIRST, keeping, openRoot, PLACE, POLICY, RELEASES, SECOND } from './terraform-root.ts';
 
 /** What alone is planned, with what it depends on: less work for terraform. */
 const target = (address: string) => `-target=module.keydesk.${address}`;
-
-async function openRoot() {
-  const api = await startRulesApi('of-the-test');
-  const build = await startBuildApi('of-the-test');
-  const environment = {
-    KEYDESK_FIREBASERULES_URL: api.url,
-    GOOGLE_OAUTH_ACCESS_TOKEN: 'of-the-test',
-    ...build.environment,
-  };
-  const planner = await createPlanner({ known: false, environment, root: 'acme' });
-  const close = async () => {
-    planner.stop();
-    await Promise.all([api.stop(), build.stop()]);
-  };
-  return { api, build, planner, close };
-}
 
 describe.skipIf(TERRAFORM.missing)(
   TERRAFORM.title('applied before there is a webhook key and after'),
@@ -191,22 +164,6 @@ describe.skipIf(TERRAFORM.missing)(
       expect(
         changes.filter((change) => change.includes('firestore') || change.includes('delete google_cloud_run')),
       ).toEqual([]);
-    });
-
-    it('applies another policy, is destroyed, created again, and moved to another region, and leaves nothing to change', async () => {
-      const policy = POLICY.replace('- ci-001@', '- ci-009@acme-ci-pool.iam.gserviceaccount.com\n        - ci-001@');
-      expect(policy).not.toBe(POLICY);
-      const changed = { ...SECOND, ...root.planner.writePolicy(policy), create_policy_accounts: 'true' };
-      expect(await root.planner.apply(changed)).toContain('No changes.');
-      const kept = ['google_firestore_database.ledger', 'google_logging_project_bucket_config.archive[0]'];
-      for (const address of kept)
-        expect(readFileSync(`${MODULE}/README.md`, 'utf8')).toContain(`module.keydesk.${address}`);
-      expect(await root.planner.destroy(changed, kept)).toBe('');
-      // Created once more, with API keys of other IDs.
-      expect(await root.planner.apply(changed)).toContain('No changes.');
-      const elsewhere = { ...changed, region: '"europe-west4"' };
-      expect(await root.planner.apply(elsewhere, PLACE)).toContain('No changes.');
-      expect(await root.planner.destroy(elsewhere, kept)).toBe('');
     });
   },
 );

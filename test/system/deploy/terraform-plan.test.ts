@@ -449,28 +449,25 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     });
   });
 
-  it.each(['"no"', '"on"', '"y"', '"true"', '"null"'])(
-    'names by policy what YAML 1.1 would read as something else: %s',
-    async (word) => {
-      const name = word.replaceAll('"', '');
-      const text = POLICY.replaceAll('environment: staging', `environment: ${word}`)
-        .replace('  staging: {}', `  ${word}: {}`)
-        .replaceAll(/\bstaging-admin\b/g, word)
-        .replace('audience: https://keydesk.acme.example', 'audience: 0x1F.example');
-      const { resources, outputs, said } = await planner.plan({
-        ...DEPLOYED,
-        ...planner.writePolicy(text),
-        pool_groups: `{ "${name}" = { id = "groups/a1", email = "a@b.c" } }`,
-        pool_roles: `{ "${name}" = {} }`,
-      });
-      const pooled = all('google_service_account.pooled', resources);
-      expect(pooled.map(({ values }) => values.display_name)).toEqual(pooled.map(() => `Keydesk pool: ${name}`));
-      expect(all('google_cloud_identity_group_membership.pooled', resources)).toHaveLength(pooled.length);
-      expect(pooled.length).toBeGreaterThan(0);
-      expect(said).not.toMatch(/in check "every_(pool|role)/);
-      expect(outputs.audience).toBe('0x1F.example');
-    },
-  );
+  it.each(['"no"', '"null"'])('names by policy what YAML 1.1 would read as something else: %s', async (word) => {
+    const name = word.replaceAll('"', '');
+    const text = POLICY.replaceAll('environment: staging', `environment: ${word}`)
+      .replace('  staging: {}', `  ${word}: {}`)
+      .replaceAll(/\bstaging-admin\b/g, word)
+      .replace('audience: https://keydesk.acme.example', 'audience: 0x1F.example');
+    const { resources, outputs, said } = await planner.plan({
+      ...DEPLOYED,
+      ...planner.writePolicy(text),
+      pool_groups: `{ "${name}" = { id = "groups/a1", email = "a@b.c" } }`,
+      pool_roles: `{ "${name}" = {} }`,
+    });
+    const pooled = all('google_service_account.pooled', resources);
+    expect(pooled.map(({ values }) => values.display_name)).toEqual(pooled.map(() => `Keydesk pool: ${name}`));
+    expect(all('google_cloud_identity_group_membership.pooled', resources)).toHaveLength(pooled.length);
+    expect(pooled.length).toBeGreaterThan(0);
+    expect(said).not.toMatch(/in check "every_(pool|role)/);
+    expect(outputs.audience).toBe('0x1F.example');
+  });
 
   it('deploys no function before there is a webhook token, and says how to add one', async () => {
     const first = await planner.plan();

@@ -2,8 +2,7 @@
 // README have the same keys.
 
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +10,7 @@ import { parse } from 'yaml';
 import * as z from 'zod';
 import { parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
 import { ROOT } from '../../../sandbox/functions.ts';
-import { busybox, busyboxTools } from './busybox.ts';
+import { runItsTests } from './own-tests.ts';
 import { PLUGIN } from './step.ts';
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -49,25 +48,7 @@ describe('the shell of the plugin', () => {
     expect(ran).toMatchObject({ stdout: '', stderr: '' });
   });
 
-  async function runItsTests(path: string) {
-    const bats = join(ROOT, 'node_modules/bats/bin/bats');
-    const ran = await promisify(execFile)('bash', [bats, 'tests'], {
-      cwd: PLUGIN,
-      env: { PATH: path, HOME: '/nonexistent' },
-    }).catch((error) => error);
-    expect(ran.stdout).not.toMatch(/^not ok/m);
-    const [, planned] = /^1\.\.([0-9]+)$/m.exec(ran.stdout) ?? [];
-    expect(ran.stdout.match(/^ok /gm)).toHaveLength(Number(planned));
-  }
-
   it('passes its own tests', () => runItsTests(process.env.PATH ?? ''));
-
-  it.skipIf(busybox.missing)(busybox.title('passes its own tests with the tools of busybox'), async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'keydesk-lint-'));
-    await runItsTests(`${busyboxTools(folder)}:${process.env.PATH}`).finally(() =>
-      rmSync(folder, { recursive: true, force: true }),
-    );
-  });
 
   const linesWith = (pattern: RegExp) =>
     code.split('\n').filter((line) => !line.trim().startsWith('#') && pattern.test(line));

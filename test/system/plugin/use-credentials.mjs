@@ -5,7 +5,11 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { GoogleAuth } from 'google-auth-library';
 
-const client = await new GoogleAuth({ scopes: ['https://www.googleapis.com/auth/datastore'] }).getClient();
+// With a project the library does not run gcloud to find one.
+const client = await new GoogleAuth({
+  scopes: ['https://www.googleapis.com/auth/datastore'],
+  projectId: 'any',
+}).getClient();
 
 async function tell() {
   const { token } = await client.getAccessToken();

@@ -1,0 +1,15 @@
+// The plugin's own tests, with the tools of busybox. Steps with these tools are in busybox.test.ts.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it } from 'vitest';
+import { busybox, busyboxTools } from './busybox.ts';
+import { runItsTests } from './own-tests.ts';
+
+it.skipIf(busybox.missing)(busybox.title('the plugin passes its own tests with the tools of busybox'), async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'keydesk-busybox-'));
+  await runItsTests(`${busyboxTools(folder)}:${process.env.PATH}`).finally(() =>
+    rmSync(folder, { recursive: true, force: true }),
+  );
+});
