@@ -94,6 +94,7 @@ export function createRequestListener(
       const decided = headHandler(head);
       if (!('take' in decided)) return decided;
       const { take, finish } = decided;
+      if (!mayHaveBody(head)) return await finish();
       if (Number(head.headers['content-length'] ?? 0) > bodyLimit) return errorResponses.tooLarge(request_id);
       const outcome = await read(message, { limit: bodyLimit, take, clock });
       if (outcome === 'too_slow') return { status: 408, body: '', auditEvents: [errorResponses.tooSlow] };
@@ -165,6 +166,11 @@ export function createRequestListener(
 /** The connection is closed and the body has not come: the client hung up, or the body missed its deadline. */
 function isCutOff(message: IncomingMessage): boolean {
   return message.destroyed && !message.complete;
+}
+
+/** RFC 9112 section 6.3. Node has refused a length that is no number. */
+function mayHaveBody({ headers }: Head): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /**

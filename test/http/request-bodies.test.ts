@@ -155,6 +155,23 @@ describe('the body of a request', () => {
     expect(finished).toBe(0);
   });
 
+  it.each([
+    ['', 'no length'],
+    ['Content-Length: 0', 'a length of 0'],
+    ['Transfer-Encoding: chunked\r\n\r\n0', 'an empty chunk'],
+  ])('that is empty leaves its connection for the next request: %j', async (header) => {
+    for (const server of [wholes, heads]) {
+      const client = open(server, '/piecewise', header);
+      await turnsUntil(() => client.status !== undefined);
+      expect(client.text).toContain('{"taken":0}');
+      expect(client.text).not.toMatch(/connection: close/i);
+      client.text = '';
+      client.socket.write('POST /piecewise HTTP/1.1\r\nHost: keydesk.example\r\nContent-Length: 2\r\n\r\n{}');
+      await turnsUntil(() => client.status !== undefined);
+      expect(client.text).toContain('{"taken":2}');
+    }
+  });
+
   it('is taken up to its limit, and no byte more', async () => {
     for (const size of [LIMIT, LIMIT + 1])
       for (const [server, path] of [
