@@ -2,7 +2,7 @@
 // is returned. A job's end writes the job's record and all its grants in one commit. A request for a token writes at least
 // one of them, and only if unchanged since it was read. So the later of the two sees the other.
 
-import { activate, type MintedToken } from '../core/grant/activate.ts';
+import { activate, type MintedToken, refusalIfLate } from '../core/grant/activate.ts';
 import { basisOf, sameBasis } from '../core/grant/basis.ts';
 import { abandonLease } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
@@ -183,12 +183,14 @@ export function createIssuanceLedger(ledger: Database, clock: Clock): IssuanceLe
     await batch.commit();
   };
 
-  const activateAfterRead = async (token: MintedToken, { grant: reserved }: Reserved) => {
+  const activateAfterRead = async (token: MintedToken, { grant: reserved, latestExpiry }: Reserved) => {
     const documents = [grantDocument(ledger, token.grant_id), jobDocument(ledger, reserved.subject.id)] as const;
     const [grant, job] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
     const before = toGrant(grant);
     // An instance with another policy reserved it meanwhile: the record would say of this token what is not so.
     if (before && !sameBasis(basisOf(before), basisOf(reserved))) return { refusal: POLICY_DIFFERS };
+    const late = refusalIfLate({ latestExpiry }, clock.now());
+    if (late) return { refusal: late };
     const activation = activate(before, { jobEndedAt: endTimeOf(toJobRecord(job)) }, token, clock.now());
     if ('refusal' in activation) return activation;
     const batch = ledger.batch();
