@@ -171,6 +171,13 @@ export const MISTAKES: readonly Mistake[] = [
     text: 'config of job 1 got a token after an operator had ended it',
   },
   {
+    mistake: 'a token is recorded although its reservation lasts no longer',
+    broken: { refusalIfLate: () => undefined },
+    bounds: small({ credentials: ['config'], pool: 0, processes: 3 }, { requests: 2, kills: 1 }),
+    invariant: 'I2',
+    text: 'config of job 1 got a token after an operator had ended it',
+  },
+  {
     mistake: 'a token is returned before it is recorded',
     broken: { order: { recordBeforeReturn: false } },
     bounds: RULES,
