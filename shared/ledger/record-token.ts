@@ -1,7 +1,7 @@
 // The second step of an issuance: the token is recorded by its SHA-256 before it is returned, and only if its grant is as the
 // reservation left it. The end of the job would have changed it.
 
-import { activate, type MintedToken } from '../core/grant/activate.ts';
+import { activate, type MintedToken, refusalIfLate } from '../core/grant/activate.ts';
 import { basisOf, sameBasis } from '../core/grant/basis.ts';
 import { endTimeOf } from '../core/grant/job-record.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
@@ -14,12 +14,14 @@ import { commitGrant, commitOrBusy, GRANT_RETRY_MS } from './commit-grant.ts';
 import { grantDocument, jobDocument, putGrant, toGrant, toJobRecord, withLedgerTimeout } from './documents.ts';
 
 export function createTokenRecorder(ledger: Database, clock: Clock): IssuanceLedger['activate'] {
-  const activateAfterRead = async (token: MintedToken, { grant: reserved }: Reserved) => {
+  const activateAfterRead = async (token: MintedToken, { grant: reserved, latestExpiry }: Reserved) => {
     const documents = [grantDocument(ledger, token.grant_id), jobDocument(ledger, reserved.subject.id)] as const;
     const [grant, job] = (await ledger.getAll(...documents)) as [DocumentSnapshot, DocumentSnapshot];
     const before = toGrant(grant);
     // An instance with another policy reserved it meanwhile: the record would say of this token what is not so.
     if (before && !sameBasis(basisOf(before), basisOf(reserved))) return { refusal: POLICY_DIFFERS };
+    const late = refusalIfLate({ latestExpiry }, clock.now());
+    if (late) return { refusal: late };
     const activation = activate(before, { jobEndedAt: endTimeOf(toJobRecord(job)) }, token, clock.now());
     if ('refusal' in activation) return activation;
     const batch = ledger.batch();

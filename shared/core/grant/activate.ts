@@ -50,6 +50,14 @@ export function activate(
   return { grant };
 }
 
+/**
+ * The refusal of a token whose reservation has lasted its time, as after the instance was frozen. By then the grant may have expired,
+ * and an operator who ended what was live did not find it. Undefined in time.
+ */
+export function refusalIfLate({ latestExpiry }: { readonly latestExpiry: number }, now: number): Refusal | undefined {
+  return now >= latestExpiry ? mintRejected('took longer than its reservation lasts').refusal : undefined;
+}
+
 function mintRejected(detail: string): { refusal: Refusal } {
   return {
     refusal: {

@@ -379,3 +379,13 @@ it('a token is not recorded once its caller received a failure', async () => {
 function sleepOrDeadline(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return signal ? clock.sleep(milliseconds, signal) : Promise.resolve();
 }
+
+it('a token whose reservation has lasted its time is refused, also when its grant expired and was reserved again', async () => {
+  const job = newJob('immediate');
+  const reserved = await job.reserve();
+  clock.advance(1_100_000);
+  await createRevocationLedger(plain, clock).expire(reserved.grant);
+  await job.reserve();
+  expect(await job.activateIn(plain, reserved)).toMatchObject({ refusal: { code: 'token_unusable' } });
+  expect(await job.grant()).toMatchObject({ state: 'issuing', tokens_issued: 0 });
+});

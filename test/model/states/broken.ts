@@ -127,6 +127,23 @@ export const MISTAKES: readonly Mistake[] = [
     text: 'the cooldown of pool-1 became shorter',
   },
   {
+    mistake: 'a cooldown does not count the time of a sweep',
+    broken: {
+      afterGrantChange: (account, grant, now) => {
+        const next = PRODUCT.afterGrantChange(account, grant, now);
+        return next?.state === 'cooling_down'
+          ? { ...next, reusable_at: Math.max(account.reusable_at, now + 150_000) }
+          : next;
+      },
+    },
+    bounds: small(
+      { sweeps: 2, skews: { webhook: -45_000, sweep: 45_000 } },
+      { requests: 1, webhooks: 1, faults: 1, freezes: 0 },
+    ),
+    invariant: 'I4',
+    text: 'pool-1 is disabled while it is free',
+  },
+  {
     mistake: 'the expiry of a grant forgets its account',
     broken: {
       afterGrantChange: (account, grant, now) =>
@@ -167,6 +184,13 @@ export const MISTAKES: readonly Mistake[] = [
     mistake: 'blocks are not read again after the reservation',
     broken: { order: { checkBlocksAgain: false } },
     bounds: small({ credentials: ['config'], pool: 0, sweeps: 0 }, { requests: 1, kills: 1 }),
+    invariant: 'I2',
+    text: 'config of job 1 got a token after an operator had ended it',
+  },
+  {
+    mistake: 'a token is recorded although its reservation lasts no longer',
+    broken: { refusalIfLate: () => undefined },
+    bounds: small({ credentials: ['config'], pool: 0, processes: 3 }, { requests: 2, kills: 1 }),
     invariant: 'I2',
     text: 'config of job 1 got a token after an operator had ended it',
   },

@@ -49,6 +49,8 @@ export function activateAgain(model: Model, state: State, process: Issue): Outco
   const before = found.grant.record;
   if (before && !transitions.sameBasis(transitions.basisOf(before), transitions.basisOf(reserved.grant)))
     return { label: `${requestName(model, process)} finds another policy`, state, next: [] };
+  const late = transitions.refusalIfLate(reserved, nowOf(model, state, 'token'));
+  if (late) return { label: `${requestName(model, process)} is too late for its reservation`, state, next: [] };
   return activate(model, state, process, found.grant, transitions.endTimeOf(found.job.record));
 }
 

@@ -13,7 +13,7 @@ export const LARGE: readonly Bounds[] = [
     pool: 1,
     sweeps: 1,
     processes: 2,
-    budget: { requests: 2, webhooks: 1, crashes: 1, freezes: 2 },
+    budget: { requests: 2, webhooks: 1, freezes: 1 },
   },
   {
     name: 'a duplicate webhook and two sweeps',
@@ -22,7 +22,7 @@ export const LARGE: readonly Bounds[] = [
     pool: 1,
     sweeps: 2,
     processes: 3,
-    budget: { requests: 1, webhooks: 2, crashes: 1, freezes: 1 },
+    budget: { requests: 1, webhooks: 2, freezes: 0 },
   },
   {
     name: 'two credentials of a job',
@@ -31,7 +31,7 @@ export const LARGE: readonly Bounds[] = [
     pool: 1,
     sweeps: 1,
     processes: 2,
-    budget: { requests: 2, webhooks: 1, crashes: 1, freezes: 2 },
+    budget: { requests: 2, webhooks: 1, freezes: 1 },
   },
   {
     name: 'two requests at once, an end and a release',
@@ -40,7 +40,7 @@ export const LARGE: readonly Bounds[] = [
     pool: 0,
     sweeps: 1,
     processes: 3,
-    budget: { requests: 2, webhooks: 1, releases: 1, crashes: 1, freezes: 1 },
+    budget: { requests: 2, webhooks: 1, releases: 1, freezes: 0 },
   },
   {
     name: 'the kill switch against two requests',
@@ -49,16 +49,16 @@ export const LARGE: readonly Bounds[] = [
     pool: 0,
     sweeps: 1,
     processes: 3,
-    budget: { requests: 2, kills: 1, crashes: 1, freezes: 1 },
+    budget: { requests: 2, kills: 1, freezes: 1 },
   },
   {
-    name: 'renewals, frozen at any time',
+    name: 'renewals',
     jobs: 1,
     credentials: ['admin'],
     pool: 1,
     sweeps: 1,
     processes: 2,
-    budget: { requests: 2, webhooks: 1, waits: 1 },
+    budget: { requests: 2, webhooks: 1, crashes: 1, waits: 1, freezes: 1 },
   },
   {
     name: 'accounts from which Google does not mint',
@@ -67,7 +67,7 @@ export const LARGE: readonly Bounds[] = [
     pool: 2,
     sweeps: 1,
     processes: 2,
-    budget: { requests: 2, webhooks: 1, faults: 2, freezes: 1 },
+    budget: { requests: 2, webhooks: 1, faults: 2, freezes: 0 },
   },
   {
     name: 'a slow webhook and fast sweeps, with lost responses',
@@ -81,14 +81,14 @@ export const LARGE: readonly Bounds[] = [
   },
   {
     name: 'a fast token function and slow sweeps, with looks at accounts',
-    jobs: 2,
+    jobs: 1,
     credentials: ['admin'],
     pool: 1,
     sweeps: 2,
     processes: 2,
     rechecks: true,
     skews: { token: FAST, sweep: -FAST },
-    budget: { requests: 2, webhooks: 1, faults: 1, freezes: 1 },
+    budget: { requests: 1, webhooks: 1, faults: 1, freezes: 1 },
   },
 ];
 

@@ -205,7 +205,7 @@ export function passUntil(model: Model, state: State, now: number): Step {
     const document = documentOf(grant);
     return end > now && document?.state === 'active' && document.expires_at > google;
   });
-  const late = state.late.filter(({ until }) => until >= now);
+  const late = state.late.filter(({ until }) => until > now);
   const seconds = ((now - state.now) / 1000).toFixed(0);
   return { label: `${seconds} s pass`, state: { ...passed, tokens, late }, violations: [] };
 }

@@ -1,7 +1,7 @@
 // The pure functions of the product that decide every step of the search, as one table. A search with another function in a place of
 // this table shows that the place is guarded.
 
-import { activate } from '../../../shared/core/grant/activate.ts';
+import { activate, refusalIfLate } from '../../../shared/core/grant/activate.ts';
 import { basisOf, sameBasis } from '../../../shared/core/grant/basis.ts';
 import {
   abandonLease,
@@ -52,6 +52,7 @@ export const PRODUCT = {
   mayLease,
   notEnding: NOT_ENDING,
   quarantine,
+  refusalIfLate,
   reserve,
   reusableAfter,
   revocableAccess,

@@ -33,6 +33,8 @@ describe('Retry-After', () => {
     'Tue, 99 Nov 2026 10:00:00 GMT',
     'Tue, 31 Nov 2026 10:00:00 GMT',
     'Tue, 24 Nov 2026 10:01:80 GMT',
+    '(x) Tue, 24 Nov 2026 10:01:30 GMT',
+    'Tue, 24 Nov 2026 10:01:30 GMT+0100',
   ])('says nothing when it is malformed or absent: %j', (header) => {
     expect(parseRetryAfter(header, NOW)).toBeUndefined();
   });

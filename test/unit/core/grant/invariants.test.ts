@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { activate } from '../../../../shared/core/grant/activate.ts';
+import { activate, refusalIfLate } from '../../../../shared/core/grant/activate.ts';
 import { confirmRevoked, endGrant, expire } from '../../../../shared/core/grant/end.ts';
 import type { Grant } from '../../../../shared/core/grant/grant.ts';
 import { MAX_LIVE_TOKENS, reserve } from '../../../../shared/core/grant/reserve.ts';
@@ -117,6 +117,11 @@ describe('what a reservation promises', () => {
       expect(renewed.tokens).toEqual([{ sha256: active.tokens[0]?.sha256, expires_at: NOW + 3_600_000 }]);
       expect(active.expires_at).toBe(ends);
     }
+  });
+
+  it('is over once its latest token would have expired', () => {
+    expect(refusalIfLate({ latestExpiry: NOW }, NOW - 1)).toBeUndefined();
+    expect(refusalIfLate({ latestExpiry: NOW }, NOW)).toMatchObject({ dependency: 'mint', code: 'token_unusable' });
   });
 
   it.each(['pool', 'narrowedPool'] as const)(
