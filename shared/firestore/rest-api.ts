@@ -118,6 +118,6 @@ function contentOf({ status, json }: JsonResponse): unknown {
 
 function errorOf(part: unknown): FirestoreError | undefined {
   if (typeof part !== 'object' || part === null || !('error' in part)) return undefined;
-  const { status, message } = part.error as { readonly status?: unknown; readonly message?: unknown };
+  const { status, message } = (part.error ?? {}) as { readonly status?: unknown; readonly message?: unknown };
   return new FirestoreError(CODES[String(status)] ?? (UNKNOWN as number), String(message));
 }

@@ -45,7 +45,7 @@ interface Result {
 }
 
 const options = readOptions(process.argv.slice(2));
-process.exitCode = (options.planted ? await findPlanted() : await fuzzAll(options)) > 0 ? 1 : 0;
+process.exitCode = (options.planted ? await findPlanted(options.names) : await fuzzAll(options)) > 0 ? 1 : 0;
 
 /** @returns how much was found */
 async function fuzzAll({ names, seconds, seed, ...options }: Options): Promise<number> {

@@ -39,13 +39,14 @@ export const target: Target = {
     '401\nnull',
   ],
   run: async (input) => {
-    const [status = '', ...lines] = input.toString('utf8').split('\n');
+    const [written = '', ...lines] = input.toString('utf8').split('\n');
+    const status = Number(written) || 0;
     const json = parseJson(lines.join('\n'));
-    const sendRequest = respondingWith(Number(status) || 0, json);
+    const sendRequest = respondingWith(status, json);
     const api = createRestApi({ sendRequest, apiUrl: 'https://api.buildkite.com', apiToken: API_TOKEN, clock: CLOCK });
     const jobs = createBuildkiteJobs(api);
     const job = await outcomeOf(() => jobs.job(BUILD.organization_slug, JOB));
-    if (job) demandState(job.value, status === '200' ? json : undefined, status);
+    if (job) demandState(job.value, status === 200 ? json : undefined, status);
     const page = await outcomeOf(() => jobs.page(BUILD, undefined));
     for (const [id, state] of page?.value?.jobs ?? []) {
       const { items } = json as { items: unknown[] };
@@ -71,8 +72,8 @@ async function outcomeOf<T>(work: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-function demandState({ outcome, finished_at }: JobState, json: unknown, status: string): void {
-  demand(outcome !== 'unknown' || status === '404', 'a job is unknown by 404 alone');
+function demandState({ outcome, finished_at }: JobState, json: unknown, status: number): void {
+  demand(outcome !== 'unknown' || status === 404, 'a job is unknown by 404 alone');
   if (outcome === 'unknown') return;
   const { state, finished_at: at, agent } = membersOf(json);
   demand(finished_at === undefined || Number.isFinite(finished_at), 'a job finished at a time');
