@@ -34,6 +34,8 @@ import type {
 /** For how many milliseconds a job tries further pooled accounts before the response says that Google fails. */
 const MAX_ACCOUNTS_TRIED = 3;
 const ACCOUNT_RETRY_WINDOW_MS = 5 * 60_000;
+/** Why a grant is not issued again. */
+const ENDED: ReadonlySet<Refusal['reason']> = new Set(['job_ended', 'grant_revoked']);
 /** The same when the instance is busy with other requests for the grant. */
 const BUSY_RETRY_AFTER = 1;
 
@@ -233,6 +235,8 @@ async function mintFromPool(
     const reservation = await deps.ledger.prepare({ ...request, excludedAccounts });
     const reserved = 'refusal' in reservation ? reservation : await reservation.commit();
     if ('refusal' in reserved) {
+      // Then it is why Google refused the last account.
+      if (ENDED.has(reserved.refusal.reason)) return reserved;
       const last = accountFailures.at(-1);
       // Waiting for an account helps only while there is one that Google may mint from.
       if (last?.permanent && coversPool(excludedAccounts, request.credential)) throw last;
@@ -283,6 +287,9 @@ async function answerPoolFailure(
   // It may have failed because an operator ended the grant meanwhile: then that is the response.
   const blocked = await ledger.checkBlocks(request);
   if (blocked) return blocked;
+  // Or because the end of the job disabled the account.
+  const again = await ledger.prepare(request);
+  if ('refusal' in again && ENDED.has(again.refusal.reason)) return again;
   const leased = [...recentLeases.map((past) => past.service_account), grant.service_account];
   const { permanent } = error;
   const another =

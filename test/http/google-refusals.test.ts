@@ -362,6 +362,30 @@ it.each([
   );
 });
 
+describe('a token that cannot be narrowed, because the end of its job has just disabled the account', () => {
+  it.each([
+    ['the first of the job, in a pool of one', 1, 0],
+    ['the first of the job', 3, 0],
+    ['a renewal', 3, 1],
+  ])('is refused with that end: %s', async (_, size, before) => {
+    await keydesk.close();
+    keydesk = await openInProcessKeydesk({ policy: poolOf(size, 'storage') });
+    const job = keydesk.buildkite.startJob();
+    const jobToken = await keydesk.buildkite.jobToken(job);
+    for (let count = 0; count < before; count += 1)
+      expect((await keydesk.requestByPath(jobToken, 'admin')).status).toBe(200);
+    keydesk.google.before = async ({ method }) => {
+      if (method !== 'exchangeToken') return undefined;
+      keydesk.google.before = undefined;
+      expect((await keydesk.notify(keydesk.buildkite.event(job))).status).toBe(200);
+      return { status: 400, json: { error: 'invalid_request' } };
+    };
+    const called = await keydesk.requestByPath(jobToken, 'admin');
+    expect([called.status, called.json.error, called.json.permanent]).toEqual([400, 'invalid_grant', undefined]);
+    expect(called.audit.find(({ event }) => event === 'grant.refused')).toMatchObject({ reason: 'job_ended' });
+  });
+});
+
 const poolOf =
   (size: number, kind: 'serviceAccount' | 'storage' = 'serviceAccount') =>
   (project: string) => {

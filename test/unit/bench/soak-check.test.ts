@@ -7,7 +7,7 @@ import type { Evidence } from '../../../bench/soak/check/evidence.ts';
 import { fieldsOf } from '../../../bench/soak/check/firestore-export.ts';
 import { judge } from '../../../bench/soak/check/judge.ts';
 import { BROKEN_PROMISES } from '../../fixtures/soak-broken-promises.ts';
-import { GOOD, second, without } from '../../fixtures/soak-evidence.ts';
+import { GOOD, second, withObservations, without } from '../../fixtures/soak-evidence.ts';
 import { WRONG_PROCESSES } from '../../fixtures/soak-wrong-processes.ts';
 
 const CHECKER = new URL('../../../bench/soak/check/', import.meta.url);
@@ -67,6 +67,15 @@ describe('the checker of soak runs', () => {
     expect(findingsIn(killed(60, 61))).toEqual([
       'audit lines: grant g2 is revoked since 10:00:50.600 and has no line of its end',
     ]);
+  });
+
+  it('counts an exchange that the end of a job overtook, which is no violation', () => {
+    const what = 'exchangeToken: subject_token is not accepted';
+    const overtaken = withObservations({ type: 'google_unexpected', what });
+    expect(findingsIn(overtaken)).toEqual([]);
+    expect(judge(overtaken).find(({ name }) => name === 'responses')?.notes).toEqual({
+      'exchanges of a token whose account the end of its job had disabled': 1,
+    });
   });
 
   it('imports nothing of the product', () => {
