@@ -1,6 +1,7 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import { emulatorProjects } from './test/emulator-projects.ts';
 import { BEFORE_THE_LEDGER, SAME_REQUESTS, WITHOUT_EMULATOR } from './test/in-memory-only.ts';
+import { SlowestFirst } from './test/slowest-first.ts';
 import base from './vitest.config.ts';
 
 // Everything: also what needs Google's emulators (Java), and the system tests. The tests in `http` that need more of a ledger than
@@ -16,4 +17,4 @@ const projects = await emulatorProjects([
   { name: 'system', include: ['test/system/**/*.test.ts'], isolate: true },
 ]);
 
-export default mergeConfig(base, defineConfig({ test: { projects } }));
+export default mergeConfig(base, defineConfig({ test: { projects, sequence: { sequencer: SlowestFirst } } }));

@@ -80,6 +80,8 @@ const run = async (name: string, names: Readonly<Record<string, string>> = {}) =
   const env = {
     PATH: `${folder}:${process.env.PATH}`,
     HOME: folder,
+    // Each command starts keydesk from its sources: with the compiled code kept it starts sooner.
+    NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'),
     KEYDESK_READER_URL: keydesk.readerUrl,
     KEYDESK_ADMIN_URL: keydesk.adminUrl,
     KEYDESK_ID_TOKEN: await keydesk.google.idToken(PERSON),

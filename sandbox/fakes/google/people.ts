@@ -19,9 +19,20 @@ export interface IdTokenOptions {
   readonly header?: Readonly<Record<string, unknown>>;
 }
 
+/** Of every Google of this process, made at its first use: making one takes a while. */
+let keys: ReturnType<typeof makeKeys> | undefined;
+
+function makeKeys() {
+  return generateKeyPairSync('rsa', { modulusLength: 2048 });
+}
+
+function theKeys() {
+  keys ??= makeKeys();
+  return keys;
+}
+
 export class People {
   readonly #clock: Clock;
-  readonly #keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -46,7 +57,7 @@ export class People {
       ...claims,
     };
     const present = Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined));
-    const key = this.#keys.privateKey as unknown as CryptoKey;
+    const key = theKeys().privateKey as unknown as CryptoKey;
     return new SignJWT(present).setProtectedHeader({ alg: 'RS256', kid: KEY_ID, typ: 'JWT', ...header }).sign(key);
   }
 
@@ -55,7 +66,7 @@ export class People {
     const [, email] = /^\/people\/([^/]+)\/id-token$/.exec(path) ?? [];
     if (method !== 'GET' || (email === undefined && path !== '/oauth2/v3/certs')) return undefined;
     if (email !== undefined) return { status: 200, text: await this.idToken(decodeURIComponent(email)) };
-    const key = await exportJWK(this.#keys.publicKey);
+    const key = await exportJWK(theKeys().publicKey);
     return { status: 200, json: { keys: [{ ...key, kid: KEY_ID, alg: 'RS256', use: 'sig' }] } };
   }
 }

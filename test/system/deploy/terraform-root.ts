@@ -9,7 +9,7 @@ import { createPlanner } from './terraform-plan.ts';
 /** Of the rules of the data databases. */
 export const RELEASES = ['production', 'staging'].map((name) => `projects/acme-${name}/releases/cloud.firestore`);
 export const POLICY = readFileSync('examples/policy.yaml', 'utf8');
-/** The setting for a log archive that keeps entries for so many days. */
+/** The setting for a log archive that keeps entries for that number of days. */
 export const keeping = (days: number) => ({ log_archive: `{ location = "eu", retention_days = ${days} }` });
 /** What the first apply of deploy/terraform/README.md is given, and the second. */
 export const FIRST = { readers: '{}', admins: '{}', ...keeping(400) };
