@@ -101,7 +101,7 @@ export const LATE_REQUEST_MS = 1 * MINUTE;
 /** For how much longer than its last token an account cools down, so that no clock accepts that token any more. */
 export const COOLDOWN_MARGIN_MS = 2 * CLOCK_SKEW_MS;
 /** From reading that an account is to be disabled until the last request for that is given up. */
-const LONGEST_DISABLE_MS = SWEEP_STEP_MS + COLD_DEADLINE_MS;
+const LONGEST_DISABLE_MS = COLD_DEADLINE_MS + SWEEP_STEP_MS;
 /** The shortest cooldown, by whichever clocks it begins and ends. */
 export const SHORTEST_COOLDOWN_MS = COOLDOWN_MARGIN_MS + LONGEST_DISABLE_MS + LATE_REQUEST_MS;
 /** How long a sweep may go on enabling what it began. */

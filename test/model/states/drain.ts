@@ -5,6 +5,7 @@ import { nextInstant } from './instants.ts';
 import { violations } from './invariants.ts';
 import { restKey } from './key.ts';
 import type { Model } from './model.ts';
+import type { Process } from './process.ts';
 import type { State } from './state.ts';
 import { passUntil, proceed, type Step } from './steps.ts';
 import { isOver, sweepStarts } from './sweep.ts';
@@ -33,7 +34,7 @@ export function drain(model: Model, from: State, ended: Visited): Drain | undefi
     state = step.state;
   };
   const sweepOnce = (): void => {
-    for (let work = sweepStarts(model, state); work.length > 0 && wrong === undefined; ) {
+    for (let work = endingWork(model, state); work.length > 0 && wrong === undefined; ) {
       const before = state;
       for (const process of work) {
         state = { ...state, processes: [process] };
@@ -43,7 +44,7 @@ export function drain(model: Model, from: State, ended: Visited): Drain | undefi
           take(step);
         }
       }
-      work = isSame(before, state) ? [] : sweepStarts(model, state);
+      work = isSame(before, state) ? [] : endingWork(model, state);
     }
   };
   for (let instants = 0; instants < MOST_INSTANTS; instants += 1) {
@@ -60,6 +61,11 @@ export function drain(model: Model, from: State, ended: Visited): Drain | undefi
     take(passUntil(model, state, next));
   }
   return { violation: 'I6: not everything comes to its end', history };
+}
+
+/** What a sweep begins that may end something. A look at an account in cooldown does not. */
+function endingWork(model: Model, state: State): Process[] {
+  return sweepStarts(model, state).filter(({ kind }) => kind !== 'recheck');
 }
 
 /** Whether a round of sweeps changed nothing. */

@@ -16,13 +16,22 @@ export const LARGE: readonly Bounds[] = [
     budget: { requests: 2, webhooks: 1, freezes: 1 },
   },
   {
+    name: 'two jobs, one account, cut off',
+    jobs: 2,
+    credentials: ['admin'],
+    pool: 1,
+    sweeps: 1,
+    processes: 2,
+    budget: { requests: 2, webhooks: 1, crashes: 1, freezes: 0 },
+  },
+  {
     name: 'a duplicate webhook and two sweeps',
     jobs: 1,
     credentials: ['admin'],
     pool: 1,
     sweeps: 2,
     processes: 3,
-    budget: { requests: 1, webhooks: 2, freezes: 0 },
+    budget: { requests: 1, webhooks: 2, crashes: 1, freezes: 0 },
   },
   {
     name: 'two credentials of a job',
@@ -84,11 +93,11 @@ export const LARGE: readonly Bounds[] = [
     jobs: 1,
     credentials: ['admin'],
     pool: 1,
-    sweeps: 2,
+    sweeps: 1,
     processes: 2,
     rechecks: true,
     skews: { token: FAST, sweep: -FAST },
-    budget: { requests: 1, webhooks: 1, faults: 1, freezes: 1 },
+    budget: { requests: 1, webhooks: 1, faults: 1, freezes: 0 },
   },
 ];
 

@@ -26,7 +26,7 @@ export interface Token {
   readonly grant: string;
   /** The pooled account it was minted from; undefined where rules judge it. */
   readonly account: string | undefined;
-  /** When it expires by the clock that is right, and as its function took it. */
+  /** When it truly expires, and when it does on the clock of its function. */
   readonly end: number;
   readonly expires_at: number;
   /** Whether the record of its grant ever had it, and whether it was returned. */
