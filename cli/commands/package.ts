@@ -68,7 +68,7 @@ export const packageCommand = new Command('package')
 function policyFiles(loaded: ReadPolicy): (readonly [path: string, contents: Uint8Array])[] {
   return [
     ['policy.yaml', Buffer.from(loaded.text)],
-    [`policy.yaml${CHECKED_SUFFIX}`, Buffer.from(toCheckedPolicy(loaded))],
+    [`policy.yaml${CHECKED_SUFFIX}`, Buffer.from(toCheckedPolicy(loaded, VERSION))],
   ];
 }
 

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { CHECKED_SUFFIX, fromCheckedPolicy } from '../../shared/core/policy/checked-policy.ts';
 import { type LoadedPolicy, parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
+import { VERSION } from '../../shared/version.ts';
 
 /** @param path of the policy's file */
 export function loadPolicy(path: string): LoadedPolicy | { readonly problems: string[] } {
@@ -12,7 +13,8 @@ export function loadPolicy(path: string): LoadedPolicy | { readonly problems: st
     const text = readFileSync(path, 'utf8');
     const sha256 = createHash('sha256').update(text).digest('hex');
     const checkedPath = `${path}${CHECKED_SUFFIX}`;
-    const policy = existsSync(checkedPath) && fromCheckedPolicy(readFileSync(checkedPath, 'utf8'), sha256);
+    const policy =
+      existsSync(checkedPath) && fromCheckedPolicy(readFileSync(checkedPath, 'utf8'), { version: VERSION, sha256 });
     return policy ? { policy, sha256 } : parsePolicy(text, path);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
