@@ -1,6 +1,7 @@
-// Resident memory of one instance of `token`, on the unpacked archive, after many tokens of distinct jobs. The ledger is emptied on the way,
+// Resident memory of one instance of `token`, on the unpacked archive and with the deployed NODE_OPTIONS, after many tokens of distinct jobs. The ledger is emptied on the way,
 // because the emulator scans; the function is not restarted.
 
+import { heapSetting } from '../cli/doctor/functions.ts';
 import { withFunction } from './load.ts';
 import { row, type Surroundings, title } from './measure.ts';
 
@@ -18,7 +19,7 @@ export async function benchMemory(
   const emulator = `http://${settings.FIRESTORE_EMULATOR_HOST}/emulator/v1/projects/${settings.GOOGLE_CLOUD_PROJECT}`;
   await withFunction(
     'token',
-    settings,
+    { ...settings, ...heapSetting('512Mi') },
     async ({ post, load, resident }) => {
       row('at its start', resident(), 'MiB');
       const issue = async (credential: string) => {

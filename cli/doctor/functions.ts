@@ -32,10 +32,14 @@ export const INGRESS_ANNOTATIONS: Readonly<Record<string, string>> = {
 const OUTSIDE_HEAP_MIB = 192;
 const LEAST_HEAP_MIB = 128;
 
-/** V8's limit, which Node would otherwise choose. `heap_mib` in deploy/terraform/locals.tf is the same. @param memory as in Cloud Run: 512Mi, 1Gi */
+/** MiB of the space for what requests leave behind. Node's default of 32 makes an instance 75 MiB larger and nothing quicker. */
+const SEMI_SPACE_MIB = 16;
+
+/** V8's limits, which Node would otherwise choose. `node_options` in deploy/terraform/locals.tf is the same. @param memory as in Cloud Run: 512Mi, 1Gi */
 export function heapSetting(memory: string): { readonly NODE_OPTIONS: string } {
   const mib = Number.parseInt(memory, 10) * (memory.endsWith('Gi') ? 1024 : 1);
-  return { NODE_OPTIONS: `--max-old-space-size=${Math.max(LEAST_HEAP_MIB, mib - OUTSIDE_HEAP_MIB)}` };
+  const heap = Math.max(LEAST_HEAP_MIB, mib - OUTSIDE_HEAP_MIB);
+  return { NODE_OPTIONS: `--max-old-space-size=${heap} --max-semi-space-size=${SEMI_SPACE_MIB}` };
 }
 
 const common = ({ project, ledgerDatabase }: DoctorTarget) => ({

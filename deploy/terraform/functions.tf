@@ -152,7 +152,7 @@ resource "google_cloud_run_v2_service" "keydesk" {
       dynamic "env" {
         for_each = merge(each.value.environment, {
           NODE_ENV             = "production"
-          NODE_OPTIONS         = "--max-old-space-size=${local.heap_mib[each.key]}"
+          NODE_OPTIONS         = local.node_options[each.key]
           GOOGLE_CLOUD_PROJECT = var.project_id
           KEYDESK_DATABASE     = var.ledger_database
         }, var.trusted_proxies > 0 && contains(local.public, each.key) ? { KEYDESK_TRUSTED_PROXIES = tostring(var.trusted_proxies) } : {})

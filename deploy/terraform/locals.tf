@@ -28,10 +28,10 @@ locals {
   }
   function_names = ["token", "webhook", "sweep", "reader", "admin"]
 
-  # MiB of V8's heap: an instance's memory without 192 MiB for Node, the code, connections and buffers. All of an instance of token is at most
+  # V8's heap in MiB: an instance's memory without 192 MiB for Node, the code, connections and buffers. All of an instance of token is at most
   # 160 MiB after 50,000 tokens, so 512Mi has room for 40 requests at once. `heapSetting` in cli/doctor/functions.ts is the same.
-  memory_mib = { for name, function in local.functions : name => tonumber(regex("^[0-9]+", function.memory)) * (endswith(function.memory, "Gi") ? 1024 : 1) }
-  heap_mib   = { for name, mib in local.memory_mib : name => max(128, mib - 192) }
+  memory_mib   = { for name, function in local.functions : name => tonumber(regex("^[0-9]+", function.memory)) * (endswith(function.memory, "Gi") ? 1024 : 1) }
+  node_options = { for name, mib in local.memory_mib : name => "--max-old-space-size=${max(128, mib - 192)} --max-semi-space-size=16" }
 
   # What the two functions that people call have in common.
   for_people = { concurrency = 20, min_instances = 0, max_instances = 4, cpu_idle = true, secrets = {}, health = null }

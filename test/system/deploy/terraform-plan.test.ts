@@ -218,7 +218,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
         Object.fromEntries(variables.filter(({ value }) => value).map(({ name, value }) => [name, value])),
       ).toEqual({
         NODE_ENV: 'production',
-        NODE_OPTIONS: '--max-old-space-size=320',
+        NODE_OPTIONS: '--max-old-space-size=320 --max-semi-space-size=16',
         GOOGLE_CLOUD_PROJECT: 'acme-keydesk',
         KEYDESK_DATABASE: 'keydesk',
         ...(name === 'token' && { KEYDESK_POLICY: 'policy.yaml' }),
