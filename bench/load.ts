@@ -1,4 +1,4 @@
-// Requests to a function in a process of its own, so many at once, and what they cost that process.
+// Requests to a function in a process of its own, a given number at once, and what they cost that process.
 
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';

@@ -1,5 +1,5 @@
 // The first grant of a job, on an instance that has just issued to another: it is written without a read before it, and that
-// commit succeeds only if the ledger has not heard of the job. Whatever the instance did not know decides all the same.
+// commit succeeds only if the ledger does not know the job. Whatever the instance did not know decides all the same.
 
 import { describe, expect, it } from 'vitest';
 import { createRevocationLedger } from '../../shared/ledger/revocation.ts';
