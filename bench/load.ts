@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { type FunctionName, startFunction } from '../sandbox/functions.ts';
+import { type FunctionName, type RunningFunction, startFunction } from '../sandbox/functions.ts';
 import { milliseconds, type Surroundings } from './measure.ts';
 
 const MOST_AT_ONCE = 80;
@@ -34,7 +34,19 @@ export async function withFunction<T>(
   work: (running: FunctionUnderLoad) => Promise<T>,
   options: { readonly folder?: string } = {},
 ): Promise<T> {
-  const { url, running } = await startFunction(name, settings, options);
+  const started = await startFunction(name, settings, options);
+  try {
+    return await underLoad(started, work);
+  } finally {
+    await started.running.stop();
+  }
+}
+
+/** Puts a process that has started under load. */
+export async function underLoad<T>(
+  { url, running }: RunningFunction,
+  work: (running: FunctionUnderLoad) => Promise<T>,
+): Promise<T> {
   const { pid } = running.process;
   const agent = new Agent({ keepAlive: true, maxSockets: MOST_AT_ONCE });
   const load: FunctionUnderLoad['load'] = async (many, items, each) => {
@@ -53,15 +65,11 @@ export async function withFunction<T>(
     );
     return { latencies, all, processor: (processorTime(pid) - before) / items.length };
   };
+  const post: FunctionUnderLoad['post'] = (path, headers, body = '') => send(agent, `${url}${path}`, headers, body);
   try {
-    return await work({
-      post: (path, headers, body = '') => send(agent, `${url}${path}`, headers, body),
-      load,
-      resident: () => resident(pid),
-    });
+    return await work({ post, load, resident: () => resident(pid) });
   } finally {
     agent.destroy();
-    await running.stop();
   }
 }
 
@@ -77,7 +85,7 @@ function resident(pid: number | undefined): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
-export function send(agent: Agent, url: string, headers: Readonly<Record<string, string>>, body = ''): Promise<number> {
+function send(agent: Agent, url: string, headers: Readonly<Record<string, string>>, body = ''): Promise<number> {
   return new Promise((resolve, reject) => {
     const all = { ...headers, 'content-length': String(Buffer.byteLength(body)) };
     const sent = request(url, { method: 'POST', agent, headers: all }, (response) => {
