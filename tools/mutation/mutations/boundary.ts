@@ -478,7 +478,7 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['N06'],
     edits: [
       {
-        file: 'shared/core/policy/policy.ts',
+        file: 'shared/core/policy/ledger-exposure.ts',
         find: `LEDGER_COLLECTIONS.includes(path.split('/', 1)[0] ?? '')`,
         replace: 'LEDGER_COLLECTIONS.includes(path)',
       },
