@@ -30,8 +30,10 @@ export function createDeploymentLedger(ledger: Database, clock: Clock): Deployme
   const deploymentDocument = (name: Deployment['function']) => ledger.collection('deployments').doc(name);
   const policyDocument = (sha256: string) => ledger.collection('policies').doc(sha256);
 
+  const retry = (attempt: () => Promise<void>) => retryOnConflict(clock, attempt).catch(throwAsLedgers);
+
   const write = (name: Deployment['function'], next: (known: Deployment | undefined) => Deployment) =>
-    retryOnConflict(clock, async () => {
+    retry(async () => {
       const read = await deploymentDocument(name).get();
       const batch = ledger.batch();
       putIfUnchanged(batch, read.ref, read.updateTime, next(readableDeployment(read)));
@@ -41,7 +43,7 @@ export function createDeploymentLedger(ledger: Database, clock: Clock): Deployme
   const writePolicy = async (sha256: string, text: string, started_at: number) => {
     if (sha256Of(text) !== sha256) throw new Error(`the text of the policy does not have the SHA-256 ${sha256}`);
     const started = { last_started_at: started_at, delete_at: started_at + POLICY_RETENTION_MS };
-    await retryOnConflict(clock, async () => {
+    await retry(async () => {
       try {
         await policyDocument(sha256).update(toStored(started));
       } catch (error) {
@@ -57,16 +59,13 @@ export function createDeploymentLedger(ledger: Database, clock: Clock): Deployme
       const record = { function: 'token', ...instance, written_at: clock.now(), policy_sha256: sha256 } as const;
       const writes = [writePolicy(sha256, text, instance.started_at), write('token', () => record)];
       const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected');
-      if (failed?.status === 'rejected') throw toLedgerError(failed.reason);
+      if (failed?.status === 'rejected') throw failed.reason;
     },
     recordWebhook: (instance, keys) =>
-      write('webhook', (known) => toWebhookDeployment(known, { instance, keys, now: clock.now() })).catch(
-        throwAsLedgers,
-      ),
+      write('webhook', (known) => toWebhookDeployment(known, { instance, keys, now: clock.now() })),
     recordSweep: (instance, news) =>
-      write('sweep', (known) => toSweepDeployment(known, { instance, news, now: clock.now() })).catch(throwAsLedgers),
-    recordAdmin: (instance) =>
-      write('admin', () => ({ function: 'admin', ...instance, written_at: clock.now() })).catch(throwAsLedgers),
+      write('sweep', (known) => toSweepDeployment(known, { instance, news, now: clock.now() })),
+    recordAdmin: (instance) => write('admin', () => ({ function: 'admin', ...instance, written_at: clock.now() })),
     apiTokenCheckedAt: async () => {
       const known = readableDeployment(await withLedgerTimeout(clock, deploymentDocument('sweep').get()));
       return known?.function === 'sweep' ? (known.buildkite_api_token?.checked_at ?? null) : null;
@@ -86,13 +85,9 @@ export function createDeploymentLedger(ledger: Database, clock: Clock): Deployme
 }
 
 /** These writes have no deadline, which would name the ledger. A fault of Keydesk stays one. */
-function toLedgerError(error: unknown): unknown {
-  const isFirestores = error instanceof Error && 'code' in error && typeof error.code === 'number';
-  return isFirestores ? toDependencyError('ledger', error) : error;
-}
-
 function throwAsLedgers(error: unknown): never {
-  throw toLedgerError(error);
+  const isFirestores = error instanceof Error && 'code' in error && typeof error.code === 'number';
+  throw isFirestores ? toDependencyError('ledger', error) : error;
 }
 
 function toDeployment(snapshot: DocumentSnapshot): Deployment | undefined {
