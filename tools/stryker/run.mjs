@@ -3,8 +3,7 @@
 // Runs Stryker on the pure ring, or on the files named: it changes one expression at a time, and runs the unit tests that reach it.
 // Slow: about a second a mutant. Prints the survivors and the score of each folder, and writes dist/stryker/mutation.html.
 
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { runOnOwnNode } from '../own-node.mjs';
 
 /** What decides who gets access, and what ends it. */
 const GUARDS = [
@@ -25,17 +24,7 @@ const GUARDS = [
   '!shared/core/**/stored-fields.ts',
 ];
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
 const named = process.argv.slice(2);
 const files = named.length > 0 ? named : GUARDS;
 const stryker = 'tools/stryker/node_modules/@stryker-mutator/core/bin/stryker.js';
-const args = [stryker, 'run', 'tools/stryker/stryker.config.json', '--mutate', files.join(',')];
-const child = spawn(`${root}node_modules/node/bin/node`, args, { cwd: root, stdio: 'inherit' });
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
-child.on('error', (error) => {
-  process.stderr.write(`${error.message}: run "npm ci" first\n`);
-  process.exitCode = 2;
-});
-child.on('exit', (code) => {
-  process.exitCode = code ?? 1;
-});
+runOnOwnNode(stryker, 'run', 'tools/stryker/stryker.config.json', '--mutate', files.join(','));
