@@ -17,7 +17,8 @@ const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
 
 const loadDeps = lazyWarm(async () => {
   const { createSweepDeps } = await import('./dependencies.ts');
-  return createSweepDeps({ settings, emulatorHost: process.env.FIRESTORE_EMULATOR_HOST, clock: systemClock });
+  const emulatorHost = process.env.FIRESTORE_EMULATOR_HOST;
+  return { ...createSweepDeps({ settings, emulatorHost, clock: systemClock }), ...logLateEnds(audit) };
 }, systemClock);
 
 const apiTokenChecks = new ApiTokenChecks();
@@ -29,7 +30,7 @@ const deployment = new BackgroundRecord({
 
 export const sweep = serve({
   handler: createSweepHandler({
-    sweep: async () => runSweep({ ...(await loadDeps()), ...logLateEnds(audit) }),
+    sweep: async () => runSweep(await loadDeps()),
     record: async (swept) => {
       deployment.skipStart();
       return recordSweep({ ...(await loadDeps()), apiTokenChecks }, instance, swept);

@@ -48,7 +48,8 @@ const loadTokenDeps = lazyWarm(async () => {
 
 const loadRevocationDeps = lazyWarm(async () => {
   const { createRevocationDeps } = await import('../../shared/wiring/revocation.ts');
-  return createRevocationDeps({ settings, emulatorHost: process.env.FIRESTORE_EMULATOR_HOST, clock: systemClock });
+  const emulatorHost = process.env.FIRESTORE_EMULATOR_HOST;
+  return { ...createRevocationDeps({ settings, emulatorHost, clock: systemClock }), ...logLateEnds(audit) };
 }, systemClock);
 
 const deployment = new BackgroundRecord({
@@ -67,8 +68,7 @@ export const token = serve({
       return issueToken({ policy, verifyJobToken, ...clients, clock: systemClock }, requested, request_id);
     },
     lookUpToken: async (token_sha256) => (await loadRevocationDeps()).lookUpToken(token_sha256),
-    releaseGrant: async (grant) =>
-      endGrant({ ...(await loadRevocationDeps()), ...logLateEnds(audit) }, grant, { by: 'released' }),
+    releaseGrant: async (grant) => endGrant(await loadRevocationDeps(), grant, { by: 'released' }),
     policySha256: policy.sha256,
     contact: policy.policy.contact,
     clock: systemClock,

@@ -17,7 +17,8 @@ const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
 
 const loadRevocationDeps = lazyWarm(async () => {
   const { createRevocationDeps } = await import('../../shared/wiring/revocation.ts');
-  return createRevocationDeps({ settings, emulatorHost: process.env.FIRESTORE_EMULATOR_HOST, clock: systemClock });
+  const emulatorHost = process.env.FIRESTORE_EMULATOR_HOST;
+  return { ...createRevocationDeps({ settings, emulatorHost, clock: systemClock }), ...logLateEnds(audit) };
 }, systemClock);
 
 const keyUse = new KeyUse(settings.KEYDESK_WEBHOOK_TOKENS, systemClock);
@@ -34,7 +35,7 @@ const deployment = new BackgroundRecord({
 export const webhook = serve({
   headHandler: createWebhookHandler({
     webhookTokens: settings.KEYDESK_WEBHOOK_TOKENS,
-    endJob: async (end) => endJob({ ...(await loadRevocationDeps()), ...logLateEnds(audit) }, end),
+    endJob: async (end) => endJob(await loadRevocationDeps(), end),
     keyAccepted: keyUse.accepted,
     clock: systemClock,
   }),
