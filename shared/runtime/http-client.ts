@@ -52,7 +52,7 @@ export type HttpClient = (request: OutgoingRequest) => Promise<JsonResponse>;
  */
 export function createHttpClient(clock: Clock): HttpClient {
   const warm = new Set<string>();
-  const pools = openPools();
+  const transportTo = openTransports();
   return async (request) => {
     const { dependency, url, deadlineMs = DEADLINE_MS, until = Number.POSITIVE_INFINITY } = request;
     if (clock.now() >= until) throw new DependencyError(dependency, 'not_attempted', 'not requested: its time was up');
@@ -61,7 +61,7 @@ export function createHttpClient(clock: Clock): HttpClient {
     const milliseconds = warm.has(host) ? deadlineMs : COLD_DEADLINE_MS;
     try {
       return await withAbortableTimeout({ clock, milliseconds, dependency }, (signal) =>
-        sendAndRead({ request, target, pools, signal, clock }),
+        sendAndRead({ request, target, transport: transportTo(target), signal, clock }),
       );
     } finally {
       warm.add(host);
@@ -69,40 +69,41 @@ export function createHttpClient(clock: Clock): HttpClient {
   };
 }
 
-/** Connections that are kept, by the protocol of a URL. */
-interface Pools {
-  readonly http: HttpAgent;
-  readonly https: HttpsAgent;
+/** How a request is sent, over connections that are kept. */
+interface Transport {
+  readonly request: typeof overHttp;
+  readonly agent: HttpAgent;
 }
 
-/** A proxy is used where Node's own agent uses one: nodejs.org/api/http.html, "Built-in Proxy Support". */
-function openPools(): Pools {
+/** Finds it by a URL. A proxy is used where Node's own agent uses one: nodejs.org/api/http.html, "Built-in Proxy Support". */
+function openTransports(): (target: URL) => Transport {
   const { proxyEnv } = globalAgent.options;
   const options = { keepAlive: true, timeout: IDLE_MS, ...(proxyEnv ? { proxyEnv } : {}) };
-  return { http: new HttpAgent(options), https: new HttpsAgent(options) };
+  const http = { request: overHttp, agent: new HttpAgent(options) };
+  const https = { request: overHttps, agent: new HttpsAgent(options) };
+  return ({ protocol }) => (protocol === 'https:' ? https : http);
 }
 
 interface Sending {
   readonly request: OutgoingRequest;
   readonly target: URL;
-  readonly pools: Pools;
+  readonly transport: Transport;
   /** Aborted when the deadline is over. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
 }
 
 async function sendAndRead(sending: Sending): Promise<JsonResponse> {
-  const { request, target, pools, signal, clock } = sending;
+  const { request, transport, signal, clock } = sending;
   const { dependency, noResend = false, until = Number.POSITIVE_INFINITY } = request;
-  const agent = target.protocol === 'https:' ? pools.https : pools.http;
   try {
-    const response = await send(sending, agent).catch(async (error: unknown) => {
+    const response = await send(sending).catch(async (error: unknown) => {
       if (noResend || !isConnectionLost(error)) throw error;
       await clock.sleep(RESEND_PAUSE_MS);
       if (signal.aborted || clock.now() >= until) throw error;
       // Other connections that were kept may have been closed as well.
-      closeIdle(agent);
-      return send(sending, agent);
+      closeIdle(transport.agent);
+      return send(sending);
     });
     const { statusCode: status = 0, headers } = response;
     if (status >= 300 && status < 400) {
@@ -127,12 +128,11 @@ async function sendAndRead(sending: Sending): Promise<JsonResponse> {
 }
 
 /** Resolves once the head of a response came. */
-function send({ request, target, signal }: Sending, agent: HttpAgent): Promise<IncomingMessage> {
+function send({ request, target, transport, signal }: Sending): Promise<IncomingMessage> {
   const { method = 'GET', headers = {} } = request;
   const { type, body } = toBody(request);
   return new Promise((resolve, reject) => {
-    const over = target.protocol === 'https:' ? overHttps : overHttp;
-    const sent = over(target, {
+    const sent = transport.request(target, {
       method,
       headers: {
         accept: 'application/json',
@@ -141,7 +141,7 @@ function send({ request, target, signal }: Sending, agent: HttpAgent): Promise<I
         ...(type === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(body) }),
         ...headers,
       },
-      agent,
+      agent: transport.agent,
       signal,
     });
     sent.once('response', resolve);
