@@ -11,7 +11,7 @@ import { causeOf } from './connection-cause.ts';
 import { findIdToken, NoIdToken } from './id-token.ts';
 import { EXIT, fail } from './terminal.ts';
 
-/** `admin` takes four minutes at most for what it ends; Node's fetch waits five for a response to begin. */
+/** `admin` takes four minutes at most for what it ends. */
 const DEADLINE_MS = 290_000;
 const MAX_BYTES = 32 * 1024 * 1024;
 
