@@ -50,15 +50,16 @@ export async function underLoad<T>(
   const { pid } = running.process;
   const agent = new Agent({ keepAlive: true, maxSockets: MOST_AT_ONCE });
   const load: FunctionUnderLoad['load'] = async (many, items, each) => {
-    const waiting = [...items];
+    let next = 0;
     const latencies: number[] = [];
     const before = processorTime(pid);
     const all = await milliseconds(() =>
       Promise.all(
         Array.from({ length: many }, async () => {
-          for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
-            const current = item;
-            latencies.push(await milliseconds(() => each(current)));
+          while (next < items.length) {
+            const item = items[next] as (typeof items)[number];
+            next += 1;
+            latencies.push(await milliseconds(() => each(item)));
           }
         }),
       ),
