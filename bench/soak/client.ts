@@ -2,9 +2,9 @@
 // that closes the connection before the response. Knows nothing about Keydesk.
 
 import { Agent, request } from 'node:http';
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import type { ClientKind, RequestFailure } from './observation.ts';
-import type { SeededRandom } from './seeded.ts';
 
 const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
 

@@ -2,11 +2,11 @@
 // Buildkite repeats a webhook is not documented, so some are repeated and some are not.
 
 import type { FakeBuildkite, Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { pause } from './client.ts';
 import type { DeliveryPlan } from './job-plan.ts';
 import type { KeydeskClient } from './keydesk-client.ts';
 import type { Recorder } from './recorder.ts';
-import type { SeededRandom } from './seeded.ts';
 
 const RETRY_AFTER_MS = [1_000, 2_000, 5_000, 10_000, 20_000];
 

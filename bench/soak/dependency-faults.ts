@@ -5,9 +5,9 @@ import type { FakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import type { Call } from '../../sandbox/fakes/google/call.ts';
 import type { Fault } from '../../sandbox/fakes/google/fault.ts';
 import type { FakeGoogle } from '../../sandbox/fakes/google/google.ts';
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import type { Recorder } from './recorder.ts';
-import type { SeededRandom } from './seeded.ts';
 
 /** Of all calls. */
 const GOOGLE_FAILS = 0.06;

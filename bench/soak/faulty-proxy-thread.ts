@@ -2,8 +2,8 @@
 // are long: in its thread, the way to Firestore would be slower than Firestore.
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { seededRandom } from '../../sandbox/seeded-random.ts';
 import { type FaultyProxy, type FaultyProxyOptions, startFaultyProxy } from './faulty-proxy.ts';
-import { seededRandom } from './seeded.ts';
 
 interface Wanted extends Pick<FaultyProxyOptions, 'perMille'> {
   readonly target: string;

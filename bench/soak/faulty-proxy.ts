@@ -2,8 +2,8 @@
 // did while its response is lost. Knows nothing about what is sent.
 
 import { connect, createServer } from 'node:net';
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import type { SeededRandom } from './seeded.ts';
 
 /** `cut_before`: the request does not get through. `cut_after`: it does, and its response does not. `stall`: held for seconds. */
 type ProxyFault = 'cut_before' | 'cut_after' | 'delay' | 'stall';

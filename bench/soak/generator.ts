@@ -1,5 +1,6 @@
 // Keeps a number of jobs alive, starts many at once now and then, replaces instances, and calls the sweep: until the time is up.
 
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { pause } from './client.ts';
 import type { Instances } from './instances.ts';
@@ -7,7 +8,6 @@ import { type JobDeps, JobLife } from './job.ts';
 import type { KeydeskClient } from './keydesk-client.ts';
 import type { FunctionName } from './observation.ts';
 import type { Recorder } from './recorder.ts';
-import type { SeededRandom } from './seeded.ts';
 
 const LIFE = { leastMs: 30_000, mostMs: 180_000 };
 const SWEEP_EVERY_MS = 20_000;

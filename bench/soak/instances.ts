@@ -3,11 +3,11 @@
 
 import { readFileSync } from 'node:fs';
 import { type RunningFunction, startFunction } from '../../sandbox/functions.ts';
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { pause } from './client.ts';
 import type { FunctionName } from './observation.ts';
 import type { Recorder } from './recorder.ts';
-import type { SeededRandom } from './seeded.ts';
 
 /** Within which an instance must have ended after SIGTERM: the platform kills it after ten seconds. */
 export const DRAIN_MS = 10_000;

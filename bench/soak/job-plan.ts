@@ -1,8 +1,8 @@
 // What one job does, drawn from the seed before it begins.
 
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import type { ClientKind } from './observation.ts';
 import { CREDENTIALS } from './policy.ts';
-import type { SeededRandom } from './seeded.ts';
 
 export interface JobPlan {
   readonly credentials: readonly string[];

@@ -1,6 +1,7 @@
 // The life of one job: it requests credentials, renews, uses and releases them, and ends. After its end it may go on asking.
 
 import type { FakeBuildkite, Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { pause } from './client.ts';
 import { deliverEnd, deliverStarted } from './deliveries.ts';
@@ -9,7 +10,6 @@ import { type JobPlan, planJob } from './job-plan.ts';
 import type { Caller, Issued, KeydeskClient } from './keydesk-client.ts';
 import type { Prober } from './probe.ts';
 import type { Recorder } from './recorder.ts';
-import type { SeededRandom } from './seeded.ts';
 import { wrongJobToken } from './wrong-tokens.ts';
 
 export interface JobDeps {

@@ -1,12 +1,12 @@
 // Requests to the functions as jobs and Buildkite send them, each with a line in the observations when it is over.
 
 import type { FakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { type Outcome, post } from './client.ts';
 import type { Instance, Instances } from './instances.ts';
 import type { ClientKind, FunctionName, Operation, RequestObservation } from './observation.ts';
 import type { Recorder } from './recorder.ts';
-import type { SeededRandom } from './seeded.ts';
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 /** How long Buildkite waits for the response to a webhook. */

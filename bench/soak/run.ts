@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { putRules, startFirestore } from '../../sandbox/emulators.ts';
 import { API_TOKEN, startFakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import { startFakeGoogle } from '../../sandbox/fakes/google/google.ts';
+import { seededRandom } from '../../sandbox/seeded-random.ts';
 import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { newRulesFile } from '../../shared/core/security-rules/generate.ts';
 import { randomUuid, systemClock } from '../../shared/runtime/clock.ts';
@@ -19,7 +20,6 @@ import type { FunctionName } from './observation.ts';
 import { AUDIENCE, BUCKET, DATA, LEDGER, soakPolicy } from './policy.ts';
 import { PROBED_DOCUMENT, Prober } from './probe.ts';
 import { Recorder } from './recorder.ts';
-import { seededRandom } from './seeded.ts';
 import { settle } from './settle.ts';
 
 export interface RunOptions {

@@ -1,6 +1,7 @@
 // After the load: no more faults, and sweeps until every grant and every account has reached its final state, or until the time
 // is up in which that must happen.
 
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import {
   CLOCK_MARGIN_MS,
   COOLDOWN_MARGIN_MS,
@@ -15,7 +16,6 @@ import { pause } from './client.ts';
 import type { KeydeskClient } from './keydesk-client.ts';
 import { LONGEST_TTL_MS } from './policy.ts';
 import type { Recorder } from './recorder.ts';
-import type { SeededRandom } from './seeded.ts';
 
 /** How long a sweep with much to do may take, several times over. */
 const SWEEPS_MS = 180_000;

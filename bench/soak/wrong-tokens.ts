@@ -1,8 +1,8 @@
 // Job tokens that must not be accepted.
 
 import type { FakeBuildkite, Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import type { SeededRandom } from './seeded.ts';
 
 export async function wrongJobToken(buildkite: FakeBuildkite, job: Job, random: SeededRandom): Promise<string> {
   const now = Math.floor(systemClock.now() / 1000);

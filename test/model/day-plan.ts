@@ -1,7 +1,7 @@
 // What the jobs of one day are going to do and what becomes of the messages that they finished: drawn from a seed before
 // anything happens. Knows nothing of Keydesk but the names of its credentials.
 
-import type { SeededRandom } from './seeded.ts';
+import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import type { CredentialName } from './setting.ts';
 
 export const MINUTE = 60_000;

@@ -3,13 +3,13 @@
 // is a plain record for a caller to print.
 
 import * as fc from 'fast-check';
+import { type SeededRandom, seededRandom } from '../../sandbox/seeded-random.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { type JobPlan, MINUTE, planDay } from './day-plan.ts';
 import { Deployment } from './deployment.ts';
 import type { Call, Fault } from './google.ts';
 import type { Keydesk } from './keydesk.ts';
 import { Operations } from './operations.ts';
-import { type SeededRandom, seededRandom } from './seeded.ts';
 import { type CredentialName, createSetting, jobId } from './setting.ts';
 import type { GrantRecord } from './stores.ts';
 import { World } from './world.ts';

@@ -2,8 +2,8 @@
 // must come to its end by sweeps alone (I6).
 
 import * as fc from 'fast-check';
+import { randomFrom } from '../../sandbox/seeded-random.ts';
 import { CLOCK_SKEW_MS } from '../../shared/core/timing.ts';
-import { randomFrom } from '../fixtures/test-clock.ts';
 import { type Focus, moves, type Real } from './commands.ts';
 import { Deployment } from './deployment.ts';
 import { Operations } from './operations.ts';

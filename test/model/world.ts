@@ -3,8 +3,8 @@
 // thrown assertion for a failure of Firestore or Google.
 
 import type * as fc from 'fast-check';
+import { randomFrom } from '../../sandbox/seeded-random.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import { randomFrom } from '../fixtures/test-clock.ts';
 
 /** Of how many turns, and for how many more. */
 const STALLING = 1 / 12;

@@ -2,7 +2,7 @@
 // watches the input at hand, in memory that both share, and ends a thread that does not come back.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { randomFrom } from '../../test/fixtures/test-clock.ts';
+import { randomFrom } from '../../sandbox/seeded-random.ts';
 import { readCorpus } from './corpus.ts';
 import { Coverage } from './coverage.ts';
 import { Mutator } from './mutate.ts';

@@ -1,10 +1,10 @@
 // No audit line is larger than Cloud Logging takes, whatever its facts are, and a line that was cut still says what it is.
 
 import { describe, expect, it } from 'vitest';
+import { randomFrom } from '../../../sandbox/seeded-random.ts';
 import { MAX_LINE_BYTES } from '../../../shared/audit/line-size.ts';
 import { createAuditLogger } from '../../../shared/audit/logger.ts';
 import { uncheckedEvent } from '../../fixtures/audit-events.ts';
-import { randomFrom } from '../../fixtures/test-clock.ts';
 
 const REQUEST = {
   ...{ request_id: 'r', method: 'POST', path: '/token', userAgent: 'u', remoteIp: '192.0.2.1' },

@@ -2,6 +2,7 @@
 
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type SeededRandom, seededRandom } from '../../../../sandbox/seeded-random.ts';
 import { parseClaims } from '../../../../shared/core/policy/claims.ts';
 import { decide } from '../../../../shared/core/policy/decide.ts';
 import { type Policy, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
@@ -9,7 +10,6 @@ import type { Direction } from '../../../../shared/core/policy-analysis/change.t
 import { diffPolicies, type PolicyDiff } from '../../../../shared/core/policy-analysis/diff.ts';
 import type { Data } from '../../../fixtures/policies.ts';
 import { writtenPolicies } from '../../../fixtures/written-policies.ts';
-import { type SeededRandom, seededRandom } from '../../../model/seeded.ts';
 
 const SEED = 20261201;
 const JOBS = 40;

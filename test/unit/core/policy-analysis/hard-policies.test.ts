@@ -1,10 +1,10 @@
 // Rules that are hard to compare have an answer, or are "cannot tell".
 
 import { describe, expect, it } from 'vitest';
+import { type SeededRandom, seededRandom } from '../../../../sandbox/seeded-random.ts';
 import { type Policy, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import { diffPolicies } from '../../../../shared/core/policy-analysis/diff.ts';
 import { whatJobsGet } from '../../../../shared/core/policy-analysis/what.ts';
-import { type SeededRandom, seededRandom } from '../../../model/seeded.ts';
 
 const SEED = 20261202;
 const RULES = 40;

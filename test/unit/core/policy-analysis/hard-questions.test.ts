@@ -2,6 +2,7 @@
 // at, so that it bounds time.
 
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../../sandbox/seeded-random.ts';
 import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import type { Demand } from '../../../../shared/core/policy-analysis/claim-values.ts';
 import { diffPolicies } from '../../../../shared/core/policy-analysis/diff.ts';
@@ -11,7 +12,6 @@ import { TextFinder } from '../../../../shared/core/policy-analysis/texts.ts';
 import { CannotTell, Work, WorkTogether } from '../../../../shared/core/policy-analysis/work.ts';
 import { runTests } from '../../../../shared/core/policy-tests/run-tests.ts';
 import { matchingWarnings } from '../../../../shared/core/policy-warnings/matching-jobs.ts';
-import { seededRandom } from '../../../model/seeded.ts';
 
 const SEED = 20261204;
 const TAGS = 80;

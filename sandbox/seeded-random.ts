@@ -13,17 +13,20 @@ export interface SeededRandom {
   fork(): SeededRandom;
 }
 
-/** Source of the generator: mulberry32, public domain. */
-export function seededRandom(seed: number): SeededRandom {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+/** Mulberry32, which is in the public domain: numbers from 0 to below 1, the same ones for the same seed. */
+export function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
-  const random: SeededRandom = {
+}
+
+export function seededRandom(seed: number): SeededRandom {
+  const next = randomFrom(seed);
+  return {
     next,
     between: (least, most) => least + Math.floor(next() * (most - least + 1)),
     chance: (probability) => next() < probability,
@@ -42,5 +45,4 @@ export function seededRandom(seed: number): SeededRandom {
     },
     fork: () => seededRandom(Math.floor(next() * 2 ** 32)),
   };
-  return random;
 }
