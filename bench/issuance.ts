@@ -4,10 +4,12 @@
 import { createRestOpener } from '../shared/firestore/rest-database.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { createHttpClient } from '../shared/runtime/http-client.ts';
+import { sendingTheCallsOfAToken, withBareHandler } from './bare.ts';
 import { type FunctionUnderLoad, withFunction } from './load.ts';
 import { median, milliseconds, percentile, row, type Surroundings, title } from './measure.ts';
 
 const TOKENS = 480;
+const AT_ONCE = [1, 16, 80];
 const KINDS = {
   'staging-export': 'shared account',
   'staging-config': 'firestore',
@@ -18,6 +20,22 @@ type CredentialName = keyof typeof KINDS;
 const PROCESSOR_AIMS: Readonly<Record<number, number>> = { 1: 3, 16: 2 };
 
 export async function benchIssuance({ buildkite, google, settings }: Surroundings): Promise<void> {
+  const calls = sendingTheCallsOfAToken({
+    emulatorHost: settings.FIRESTORE_EMULATOR_HOST as string,
+    googleUrl: google.url,
+  });
+  const bare = await withBareHandler(calls, async ({ post, load }) => {
+    title('The calls of a shared account’s token, by a bare handler');
+    const items = Array.from({ length: TOKENS }, () => undefined);
+    const each = async () => void (await post('/', {}));
+    await load(16, items, each);
+    const taken: Record<number, number> = {};
+    for (const many of AT_ONCE) {
+      taken[many] = (await load(many, items, each)).processor;
+      row(`${many} at once: processor time`, taken[many], 'ms');
+    }
+    return taken;
+  });
   const jobTokens = (count: number) =>
     Promise.all(Array.from({ length: count }, async () => `Bearer ${await buildkite.jobToken(buildkite.startJob())}`));
   await withFunction('token', settings, async ({ post, load }) => {
@@ -36,9 +54,9 @@ export async function benchIssuance({ buildkite, google, settings }: Surrounding
     };
     for (const [credential, kind] of Object.entries(KINDS) as [CredentialName, string][]) {
       title(`Warm token of a ${kind} credential`);
-      for (const many of [1, 16, 80]) {
+      for (const many of AT_ONCE) {
         const measured = await load(many, await jobTokens(TOKENS), issue(credential));
-        report(many, measured, floors[credential]);
+        report(many, measured, { floor: floors[credential], bare: bare[many] as number });
       }
     }
   });
@@ -46,7 +64,11 @@ export async function benchIssuance({ buildkite, google, settings }: Surrounding
 
 type Measured = Awaited<ReturnType<FunctionUnderLoad['load']>>;
 
-function report(many: number, { latencies, all, processor }: Measured, floor: number): void {
+function report(
+  many: number,
+  { latencies, all, processor }: Measured,
+  { floor, bare }: { readonly floor: number; readonly bare: number },
+): void {
   const each = `${many} at once`;
   const ratio = `${(median(latencies) / floor).toFixed(2)} × overlapped round trips`;
   row(`${each}: p50`, median(latencies), 'ms', many === 1 ? ratio : '');
@@ -54,7 +76,8 @@ function report(many: number, { latencies, all, processor }: Measured, floor: nu
   row(`${each}: p99`, percentile(latencies, 99), 'ms');
   row(`${each}: tokens a second`, (latencies.length / all) * 1000, '/s');
   const aim = PROCESSOR_AIMS[many];
-  row(`${each}: processor time`, processor, 'ms', '', aim === undefined ? {} : { aim });
+  const above = `${(processor / bare).toFixed(2)} × a bare handler's`;
+  row(`${each}: processor time`, processor, 'ms', above, aim === undefined ? {} : { aim });
 }
 
 async function roundTrips(settings: Surroundings['settings'], googleUrl: string) {
