@@ -38,7 +38,7 @@ export function createJobTokenVerifier(deps: {
     if (found.outcome === 'unknown') return refuse('job_token_key_unknown');
     if (found.outcome === 'asked_recently')
       return { refusal: { reason: 'job_token_key_not_looked_up', retryAfter: found.retryAfter } };
-    if (!(await isSignedByOneOf(found.keys, jobToken))) return refuse('job_token_signature_invalid');
+    if (!isSignedByOneOf(found.keys, jobToken)) return refuse('job_token_signature_invalid');
     const problem = acceptanceProblem(payload, policy, now / 1000);
     // Only a job of the policy's organization learns the cause: anybody else could try what the service accepts.
     if (problem) return { refusal: isOfOrganization(payload, policy) ? problem : { reason: problem.reason } };

@@ -41,8 +41,7 @@ export function createCallerVerifier(deps: {
     if ('problem' in decoded || !ISSUERS.includes(String(decoded.payload.iss))) return { problem: 'not_verified' };
     const found = await getKeys(decoded.kid);
     if (found.outcome === 'asked_recently') return { problem: 'keys_asked_recently', retryAfter: found.retryAfter };
-    if (found.outcome === 'unknown' || !(await isSignedByOneOf(found.keys, idToken)))
-      return { problem: 'not_verified' };
+    if (found.outcome === 'unknown' || !isSignedByOneOf(found.keys, idToken)) return { problem: 'not_verified' };
     return judgeClaims(decoded.payload, audiences, now);
   };
 }

@@ -2,7 +2,7 @@
 // Keys in hand keep working while it cannot. Requests that wait for keys share one fetch, and no fetch exceeds its deadline.
 // Source: RFC 7517. Knows nothing about tokens.
 
-import { type CryptoKey, importJWK } from 'jose';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import * as z from 'zod';
 import type { FailureCode } from '../core/failure-code.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -48,7 +48,7 @@ const signingKey = z.object({
     .nullish(),
 });
 
-type KeysById = ReadonlyMap<string, readonly CryptoKey[]>;
+type KeysById = ReadonlyMap<string, readonly KeyObject[]>;
 
 /**
  * `found`: the keys that the id names; more than one only where the issuer gave several keys one id (RFC 7517 section 4.5).
@@ -56,7 +56,7 @@ type KeysById = ReadonlyMap<string, readonly CryptoKey[]>;
  * `asked_recently`: not known yet. The issuer's keys can be requested again in `retryAfter` seconds.
  */
 export type KeysFound =
-  | { readonly outcome: 'found'; readonly keys: readonly CryptoKey[] }
+  | { readonly outcome: 'found'; readonly keys: readonly KeyObject[] }
   | { readonly outcome: 'unknown' }
   | { readonly outcome: 'asked_recently'; readonly retryAfter: number };
 
@@ -170,7 +170,7 @@ export class JwksCache {
     const parsed = keySet.safeParse(json);
     if (!parsed.success) throw this.#unusable('invalid_response', 'returned something that is no key set');
     const { keys } = parsed.data;
-    const usable = await usableKeys(keys);
+    const usable = usableKeys(keys);
     if (usable.size === 0) throw this.#unusable('no_usable_keys', `returned ${keys.length} keys, none of them usable`);
     this.#keys = usable;
     this.#keysSince = startedAt;
@@ -193,18 +193,18 @@ export class JwksCache {
 }
 
 /** The usable keys among a set's members, by key id; a key that is listed twice counts once. */
-async function usableKeys(members: readonly unknown[]): Promise<KeysById> {
-  const byId = new Map<string, Map<string, CryptoKey>>();
+function usableKeys(members: readonly unknown[]): KeysById {
+  const byId = new Map<string, Map<string, KeyObject>>();
   let count = 0;
   for (const member of members) {
     if (count === MAX_KEYS) break;
     const { data } = signingKey.safeParse(member);
     if (!data) continue;
-    const known = byId.get(data.kid) ?? new Map<string, CryptoKey>();
+    const known = byId.get(data.kid) ?? new Map<string, KeyObject>();
     const n = withoutLeadingZeros(data.n);
     const e = withoutLeadingZeros(data.e);
     if (known.size === MAX_KEYS_PER_ID || known.has(`${n}.${e}`)) continue;
-    const key = await importKey(n, e);
+    const key = importKey(n, e);
     if (!key) continue;
     byId.set(data.kid, known.set(`${n}.${e}`, key));
     count += 1;
@@ -213,11 +213,11 @@ async function usableKeys(members: readonly unknown[]): Promise<KeysById> {
 }
 
 /** Undefined for a key that no signature should be trusted of. RFC 8017 section 3.1: both numbers are odd, e is 3 or more. */
-async function importKey(n: string, e: string): Promise<CryptoKey | undefined> {
+function importKey(n: string, e: string): KeyObject | undefined {
   if (!isOdd(n) || !isOdd(e) || e === 'AQ') return undefined;
   try {
-    const key = (await importJWK({ kty: 'RSA', n, e }, 'RS256')) as CryptoKey;
-    const { modulusLength = 0 } = key.algorithm as { modulusLength?: number };
+    const key = createPublicKey({ key: { kty: 'RSA', n, e }, format: 'jwk' });
+    const { modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
     return modulusLength >= MIN_MODULUS ? key : undefined;
   } catch {
     return undefined;

@@ -2,7 +2,8 @@
 // requested, and the signature. Claims are judged by who knows the issuer.
 // Source: RFC 7515, RFC 7519, RFC 8725.
 
-import { type CryptoKey, compactVerify, decodeJwt, decodeProtectedHeader, errors, type JWTPayload } from 'jose';
+import { type KeyObject, verify } from 'node:crypto';
+import { base64url, decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 
 const ALGORITHM = 'RS256';
 /** Header members that would let a token bring its own key, or change what is signed. */
@@ -39,16 +40,20 @@ export function decodeSignedToken(text: string): UnverifiedToken | UnusableToken
   return { kid: header.kid, payload };
 }
 
-/** Whether one of the keys made the signature. */
-export async function isSignedByOneOf(keys: readonly CryptoKey[], text: string): Promise<boolean> {
-  for (const key of keys)
-    try {
-      await compactVerify(text, key, { algorithms: [ALGORITHM] });
-      return true;
-    } catch (error) {
-      if (!(error instanceof errors.JOSEError)) throw error;
-    }
-  return false;
+/**
+ * Whether one of the RSA keys made the signature. Synchronous, since WebCrypto takes twice the processor time for it.
+ * Source: RFC 7518 section 3.3 (RS256).
+ */
+export function isSignedByOneOf(keys: readonly KeyObject[], text: string): boolean {
+  const end = text.lastIndexOf('.');
+  let signature: Uint8Array;
+  try {
+    signature = base64url.decode(text.slice(end + 1));
+  } catch {
+    return false;
+  }
+  const signed = Buffer.from(text.slice(0, end), 'latin1');
+  return keys.some((key) => verify('sha256', signed, key, signature));
 }
 
 /** Whether a time claim is one: seconds since the epoch. */

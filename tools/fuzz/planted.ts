@@ -23,8 +23,8 @@ export const PLANTED: readonly Planted[] = [
   {
     target: 'job-token',
     file: 'shared/buildkite/job-token.ts',
-    find: 'if (!(await isSignedByOneOf(',
-    replace: "if (kid !== 'b' && !(await isSignedByOneOf(",
+    find: 'if (!isSignedByOneOf(',
+    replace: "if (kid !== 'b' && !isSignedByOneOf(",
   },
   {
     target: 'caller-token',

@@ -53,7 +53,7 @@ async function keysOf(status: number, json: unknown, kid: string): Promise<strin
   try {
     const found = await cache.getKeys(kid);
     if (found.outcome !== 'found') return [];
-    return Promise.all(found.keys.map(async (one) => String((await crypto.subtle.exportKey('jwk', one)).n)));
+    return found.keys.map((one) => String(one.export({ format: 'jwk' }).n));
   } catch (error) {
     demand(DependencyError.is(error), `a failure is of the issuer: ${error}`);
     return [];
