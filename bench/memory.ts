@@ -7,6 +7,8 @@ import { row, type Surroundings, title } from './measure.ts';
 
 const EMPTY_EVERY = 2_000;
 const FIRST = 10_000;
+/** On a busy machine a call may miss its deadline. A client repeats such a request, and so does this. */
+const MOST_TRIES = 5;
 const AIM_MIB = 160;
 const GROWTH_AIM = 1.05;
 
@@ -24,9 +26,14 @@ export async function benchMemory(
       row('at its start', resident(), 'MiB');
       const issue = async (credential: string) => {
         const authorization = `Bearer ${await buildkite.jobToken(buildkite.startJob())}`;
-        const status = await post(`/token/${credential}`, { authorization });
-        if (status !== 200) throw new Error(`a token request returned ${status}`);
+        for (let tries = 1; ; tries += 1) {
+          const status = await post(`/token/${credential}`, { authorization });
+          if (status === 200) return;
+          if (status !== 503 || tries === MOST_TRIES) throw new Error(`a token request returned ${status}`);
+          repeated += 1;
+        }
       };
+      let repeated = 0;
       const kinds = ['staging-export', 'staging-config'];
       let most = 0;
       let first = Number.NaN;
@@ -42,6 +49,7 @@ export async function benchMemory(
       }
       row(`after ${FIRST} tokens`, first, 'MiB');
       row(`after ${tokens} tokens`, resident(), 'MiB', '', { aim: AIM_MIB });
+      row('requests repeated after a 503', repeated, '');
       row('the most between', most, 'MiB');
       row('growth after the first', resident() / first, '×', '', { aim: GROWTH_AIM });
     },
