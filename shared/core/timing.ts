@@ -108,6 +108,10 @@ export const SHORTEST_COOLDOWN_MS = COOLDOWN_MARGIN_MS + LONGEST_DISABLE_MS + LA
 export const ENABLE_WINDOW_MS = 20 * SECOND;
 /** For which no other sweep enables an account. */
 export const ENABLE_CLAIM_MS = 5 * MINUTE;
+/** How long a sweep may go on disabling again what it found enabled and recorded that it disables. */
+export const DISABLE_WINDOW_MS = LEDGER_DEADLINE_MS + ACCOUNT_STEP_MS;
+/** For which no sweep enables such an account, by whichever clocks: until then Google may carry out a request to disable it. */
+export const DISABLE_CLAIM_MS = CLOCK_MARGIN_MS + DISABLE_WINDOW_MS + COLD_DEADLINE_MS + LATE_REQUEST_MS;
 /** How often a cooling-down account is looked at: by about every sweep. */
 export const RECHECK_EVERY_MS = 50 * SECOND;
 

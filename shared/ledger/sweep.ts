@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Grant, LIVE_STATES } from '../core/grant/grant.ts';
 import { isPooledGrant } from '../core/kinds/pooled-service-account.ts';
 import type { Account } from '../core/pool/account.ts';
-import { claimForEnable, confirmEnabled, countFoundEnabled, markChecked, quarantine } from '../core/pool/lifecycle.ts';
+import { claimForDisable, claimForEnable, confirmEnabled, markChecked, quarantine } from '../core/pool/lifecycle.ts';
 import { CLOCK_MARGIN_MS } from '../core/timing.ts';
 import { type Database, DOCUMENT_ID, type Query } from '../firestore/database.ts';
 import { parseAll } from '../firestore/records.ts';
@@ -70,7 +70,7 @@ export function createSweepLedger(ledger: Database, clock: Clock): SweepLedger {
     confirmEnabled: (email, enabling_since) =>
       transitionAccount(email, (existing, at) => confirmEnabled(existing, enabling_since, at)),
     markChecked: (email) => transitionAccount(email, markChecked),
-    countFoundEnabled: (email) => transitionAccount(email, countFoundEnabled),
+    claimForDisable: (email) => transitionAccount(email, claimForDisable),
     reclaim: async ({ email, account }) => {
       const document = await withLedgerTimeout(clock, grantDocument(ledger, account.grant_id ?? 'none').get());
       const { loaded, unreadable } = parseAll([document], toGrant);

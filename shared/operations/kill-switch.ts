@@ -145,10 +145,12 @@ async function recordEnd(deps: KillSwitchDeps, act: Act, grant: Grant): Promise<
 async function takeAccess(deps: KillSwitchDeps, act: Act, waiting: readonly Grant[]): Promise<void> {
   const { clock, ledger } = deps;
   const left = await forEachOf(deps, act, { grants: waiting, until: act.until }, async (grant) => {
-    // Read again right before the account is disabled: by now the sweep may have enabled it for another job.
+    // Read again right before the account is disabled: by now the sweep may have enabled it for another job. The time counts from
+    // before that, so that an instance that was frozen after it sends nothing.
+    const until = clock.now() + END_BUDGET_MS;
     const current = await ledger.endGrant(grant, causeOf(act));
     if (!current) return act.tally.gone();
-    report(act, current, await completeRevocations(deps, [current], clock.now() + END_BUDGET_MS), clock.now());
+    report(act, current, await completeRevocations(deps, [current], until), clock.now());
   });
   act.tally.left(left, SWEEP_GOES_ON);
 }

@@ -259,8 +259,11 @@ export interface SweepLedger {
   confirmEnabled(email: string, enabling_since: number): Promise<Account | undefined>;
   /** Records that IAM confirmed that an account in cooldown is disabled. */
   markChecked(email: string): Promise<Account | undefined>;
-  /** Records that IAM said that an account in cooldown is enabled. */
-  countFoundEnabled(email: string): Promise<Account | undefined>;
+  /**
+   * Records that IAM said that an account in cooldown is enabled, and that this sweep begins to disable it again. Undefined when it
+   * does not cool down any more, or another sweep is enabling it.
+   */
+  claimForDisable(email: string): Promise<Account | undefined>;
   /** Starts the cooldown of an account whose grant no longer holds it although the account's own record says so. */
   reclaim(known: StoredAccount): Promise<Account | undefined>;
 }

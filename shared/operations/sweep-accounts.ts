@@ -3,7 +3,13 @@
 
 import type { Account } from '../core/pool/account.ts';
 import { type PoolReport, poolReports } from '../core/pool/forecast.ts';
-import { ACCOUNT_STEP_MS, COOLDOWN_MARGIN_MS, ENABLE_WINDOW_MS, RECHECK_EVERY_MS } from '../core/timing.ts';
+import {
+  ACCOUNT_STEP_MS,
+  COOLDOWN_MARGIN_MS,
+  DISABLE_WINDOW_MS,
+  ENABLE_WINDOW_MS,
+  RECHECK_EVERY_MS,
+} from '../core/timing.ts';
 import { type FailureFacts, toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { toUnreadableFailure } from './end-job.ts';
@@ -73,7 +79,7 @@ export async function sweepAccounts(deps: SweepDeps): Promise<AccountSweepResult
     await step(cooledDown(accounts, clock.now()), async ({ email, account }) => {
       if (update(email, await reEnable(deps, email))) enabled.push({ email, account });
     });
-    await step(dueForRecheck(accounts, clock.now()), async ({ email, account }) => {
+    await step(dueForRecheck(accounts, clock.now()), async ({ email }) => {
       const state = await deps.getAccountState(email);
       if (state === 'missing') {
         failures.push({
@@ -84,12 +90,10 @@ export async function sweepAccounts(deps: SweepDeps): Promise<AccountSweepResult
         return;
       }
       if (state === 'enabled') {
-        const failure = await disableAgain(deps, email);
-        const counted = await sweepLedger.countFoundEnabled(email).catch((error: unknown) => {
-          failures.push({ service_account: email, ...toFailure(error) });
-          return undefined;
-        });
-        const found = update(email, counted) ?? account;
+        const found = update(email, await sweepLedger.claimForDisable(email));
+        // It serves another job by now, or another sweep is enabling it.
+        if (!found || found.disabling_since === null) return;
+        const failure = await disableAgain(deps, email, found.disabling_since + DISABLE_WINDOW_MS);
         if (failure && (await isStillEnabled(deps, email))) stillEnabled.push({ email, account: found });
         else if (found.found_enabled >= CONSISTENT_READS) enabledExternally.push({ email, account: found });
         else foundEnabled.push({ email, account: found });
@@ -128,10 +132,17 @@ async function reEnable(deps: SweepDeps, email: string): Promise<Account | undef
   return sweepLedger.confirmEnabled(email, claimed.enabling_since);
 }
 
-/** Disables an account. @returns why IAM did not confirm it */
-async function disableAgain({ disableAccount, clock }: SweepDeps, email: string): Promise<FailureFacts | undefined> {
+/**
+ * Disables an account. Once it serves another job, a request to disable it that is still on its way would take that job's access
+ * away: so it is claimed first, and no request is sent from `until` on. @returns why IAM did not confirm it
+ */
+async function disableAgain(
+  { disableAccount }: SweepDeps,
+  email: string,
+  until: number,
+): Promise<FailureFacts | undefined> {
   try {
-    await disableAccount(email, 'keydesk/cooling-down', clock.now() + ACCOUNT_STEP_MS);
+    await disableAccount(email, 'keydesk/cooling-down', until);
     return undefined;
   } catch (error) {
     const { dependency: _, error: why, ...facts } = toFailure(error);

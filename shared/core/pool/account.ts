@@ -22,6 +22,8 @@ export const accountSchema = z.object({
   disabled_at: time.nullable(),
   /** When a sweep began to enable it. Nobody else may, until that sweep can no longer be at it. */
   enabling_since: time.nullable(),
+  /** When a sweep last began to disable it again. No sweep enables it until none of those requests can take effect any more. */
+  disabling_since: time.nullable().default(null),
   /** When IAM last confirmed that it is still disabled. */
   last_checked_at: time.nullable(),
   /** How often IAM said that it is enabled since its cooldown began. One such response may be an old one. */

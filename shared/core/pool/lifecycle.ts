@@ -3,7 +3,13 @@
 
 import { grantIdOf } from '../grant/id.ts';
 import type { PooledGrant } from '../kinds/pooled-service-account.ts';
-import { COOLDOWN_MARGIN_MS, ENABLE_CLAIM_MS, RECORD_RETENTION_MS, SHORTEST_COOLDOWN_MS } from '../timing.ts';
+import {
+  COOLDOWN_MARGIN_MS,
+  DISABLE_CLAIM_MS,
+  ENABLE_CLAIM_MS,
+  RECORD_RETENTION_MS,
+  SHORTEST_COOLDOWN_MS,
+} from '../timing.ts';
 import type { Account } from './account.ts';
 
 /**
@@ -40,6 +46,7 @@ export function recordShared(
     reusable_at,
     disabled_at: null,
     enabling_since: null,
+    disabling_since: null,
     last_checked_at: null,
     found_enabled: 0,
     delete_at: reusable_at + RECORD_RETENTION_MS,
@@ -64,6 +71,7 @@ export function lease(
     reusable_at: Math.max(existing?.reusable_at ?? 0, reusableAfter(grant.expires_at)),
     disabled_at: null,
     enabling_since: null,
+    disabling_since: null,
     last_checked_at: null,
     found_enabled: 0,
     delete_at: null,
@@ -100,10 +108,14 @@ export function quarantine(existing: Account, now: number): Account | undefined 
   return existing.state === 'leased' || existing.state === 'revoking' ? startCooldown(existing, now) : undefined;
 }
 
-/** The record of an account whose cooldown is over and that one sweep begins to enable; undefined when it must still cool down, or another sweep is enabling it. */
+/**
+ * The record of an account whose cooldown is over and that one sweep begins to enable; undefined when it must still cool down, or
+ * another sweep is enabling it or disabling it again.
+ */
 export function claimForEnable(existing: Account, now: number): Account | undefined {
   if (existing.state !== 'cooling_down' || existing.reusable_at > now) return undefined;
-  if (existing.enabling_since !== null && existing.enabling_since + ENABLE_CLAIM_MS > now) return undefined;
+  if (isBeingEnabled(existing, now)) return undefined;
+  if (existing.disabling_since !== null && existing.disabling_since + DISABLE_CLAIM_MS > now) return undefined;
   return { ...existing, enabling_since: now };
 }
 
@@ -120,14 +132,22 @@ export function markChecked(existing: Account, now: number): Account | undefined
     : undefined;
 }
 
-/** The record once IAM said that an account in cooldown is enabled. */
-export function countFoundEnabled(existing: Account): Account | undefined {
-  return existing.state === 'cooling_down' ? { ...existing, found_enabled: existing.found_enabled + 1 } : undefined;
+/**
+ * The record of an account that IAM showed as enabled in its cooldown and that a sweep begins to disable again; undefined when its
+ * cooldown has ended meanwhile, or another sweep, on whose clock it has ended, is enabling it.
+ */
+export function claimForDisable(existing: Account, now: number): Account | undefined {
+  if (existing.state !== 'cooling_down' || isBeingEnabled(existing, now)) return undefined;
+  return { ...existing, enabling_since: null, disabling_since: now, found_enabled: existing.found_enabled + 1 };
 }
 
 /** When an account may serve another job whose last token ends at `expires_at`. */
 export function reusableAfter(expires_at: number): number {
   return expires_at + COOLDOWN_MARGIN_MS;
+}
+
+function isBeingEnabled({ enabling_since }: Account, now: number): boolean {
+  return enabling_since !== null && enabling_since + ENABLE_CLAIM_MS > now;
 }
 
 function startCooldown(account: Account, now: number): Account {
@@ -142,6 +162,7 @@ function toFree(account: Account, now: number): Account {
     grant_id: null,
     disabled_at: null,
     enabling_since: null,
+    disabling_since: null,
     last_checked_at: null,
     found_enabled: 0,
     delete_at: now + RECORD_RETENTION_MS,

@@ -144,6 +144,7 @@ export function accountAfterLoss(
     reusable_at: state === 'cooling_down' ? Math.max(reusable_at, now + SHORTEST_COOLDOWN_MS) : reusable_at,
     disabled_at: state === 'cooling_down' && grant.state === 'revoked' ? grant.access_ended_at : null,
     enabling_since: null,
+    disabling_since: null,
     last_checked_at: null,
     found_enabled: 0,
     delete_at: null,

@@ -22,6 +22,7 @@ const orphaned: Account = {
   reusable_at: NOW - HOUR,
   disabled_at: null,
   enabling_since: null,
+  disabling_since: null,
   last_checked_at: null,
   found_enabled: 0,
   delete_at: null,

@@ -3,21 +3,22 @@
 
 import { isPooledGrant } from '../../../shared/core/kinds/pooled-service-account.ts';
 import type { Account } from '../../../shared/core/pool/account.ts';
-import { ACCOUNT_STEP_MS, ENABLE_WINDOW_MS } from '../../../shared/core/timing.ts';
+import { DISABLE_WINDOW_MS, ENABLE_WINDOW_MS } from '../../../shared/core/timing.ts';
 import { disable, disabledWrongly, short } from './end.ts';
 import { LATEST_CALL_MS, type Model, nowOf } from './model.ts';
-import type { Enable, Outcome, Process, Recheck, Reclaim } from './process.ts';
+import type { Enable, Instance, Outcome, Process, Recheck, Reclaim } from './process.ts';
 import { commit, read, type State } from './state.ts';
 
 /** Reads an account and writes its next record, if it has one. */
 function change(
   model: Model,
   state: State,
+  process: Instance,
   email: string,
   next: (existing: Account, now: number) => Account | undefined,
 ): { readonly state: State; readonly account: Account | undefined } {
   const found = read(state.accounts, email);
-  const account = found.record && next(found.record, nowOf(model, state, 'sweep'));
+  const account = found.record && next(found.record, nowOf(state, process));
   if (!account) return { state, account: undefined };
   model.transitions.assertAccountTransition(found.record, account);
   const written = commit(state, [{ in: 'accounts', read: found, record: account }], true);
@@ -29,10 +30,10 @@ export function enableSteps(model: Model, state: State, process: Enable): Outcom
   const { transitions } = model;
   const { account: email } = process;
   const label = `sweep enables ${short(email)}`;
-  const now = nowOf(model, state, 'sweep');
+  const now = nowOf(state, process);
   switch (process.at) {
     case 'claim': {
-      const claimed = change(model, state, email, transitions.claimForEnable);
+      const claimed = change(model, state, process, email, transitions.claimForEnable);
       if (!claimed.account) return [{ label: `${label}: it must not`, state, next: [] }];
       const next: Process = { ...process, at: 'send', claimedAt: claimed.account.enabling_since ?? now };
       return [{ label: `${label}: claims it`, state: claimed.state, next: [next] }];
@@ -55,7 +56,7 @@ export function enableSteps(model: Model, state: State, process: Enable): Outcom
       ];
     }
     case 'confirm': {
-      const confirmed = change(model, state, email, (existing, at) =>
+      const confirmed = change(model, state, process, email, (existing, at) =>
         transitions.confirmEnabled(existing, process.claimedAt ?? 0, at),
       );
       return [{ label: `${label}: records it`, state: confirmed.state, next: [] }];
@@ -88,7 +89,7 @@ export function reclaimSteps(model: Model, state: State, process: Reclaim): Outc
     return [{ label: `${label}: reads its grant`, state, next: holds ? [] : [{ ...process, at: 'write' }] }];
   }
   const { quarantine } = model.transitions;
-  const taken = change(model, state, known.id, (existing, at) =>
+  const taken = change(model, state, process, known.id, (existing, at) =>
     state.accounts[known.id]?.version === known.version ? quarantine(existing, at) : undefined,
   );
   return [{ label, state: taken.state, next: [] }];
@@ -96,47 +97,52 @@ export function reclaimSteps(model: Model, state: State, process: Reclaim): Outc
 
 export function recheckSteps(model: Model, state: State, process: Recheck): Outcome[] {
   const { transitions } = model;
-  const { account: email } = process;
+  const { account: email, until = 0 } = process;
   const label = `sweep looks at ${short(email)}`;
+  const window = { until: state.now + DISABLE_WINDOW_MS };
   switch (process.at) {
+    case 'list':
+      return [{ label: `sweep is to look at ${short(email)}`, state, next: [{ ...process, at: 'look' }] }];
     case 'look': {
-      const until = state.now + ACCOUNT_STEP_MS;
-      const found: Process = { ...process, at: 'disable', until };
-      if (state.now >= process.until) return [{ label: `${label}: no time is left`, state, next: [] }];
-      if (!state.disabled.includes(email)) return [{ label: `${label}: it is enabled`, state, next: [found] }];
+      const next: Recheck = transitions.order.claimBeforeDisable
+        ? { ...process, at: 'claim' }
+        : { ...process, at: 'disable', ...window };
+      if (!state.disabled.includes(email)) return [{ label: `${label}: it is enabled`, state, next: [next] }];
+      const checked = change(model, state, process, email, transitions.markChecked);
       return [
-        {
-          label: `${label}: it is disabled`,
-          state: change(model, state, email, transitions.markChecked).state,
-          next: [],
-        },
-        { label: `${label}: Google returns an old state, enabled`, state, next: [found], fault: true },
+        { label: `${label}: it is disabled`, state: checked.state, next: [] },
+        { label: `${label}: Google returns an old state, enabled`, state, next: [next], fault: true },
       ];
     }
+    case 'claim': {
+      const claimed = change(model, state, process, email, transitions.claimForDisable);
+      if (!claimed.account) return [{ label: `${label}: it must not disable it`, state, next: [] }];
+      const next: Recheck = { ...process, at: 'disable', ...window };
+      return [{ label: `${label}: claims it`, state: claimed.state, next: [next] }];
+    }
     case 'disable': {
-      const count: Process = { ...process, at: 'count' };
-      if (state.now >= process.until && transitions.order.sendBeforeUntil)
-        return [{ label: `${label}: no time is left to disable it`, state, next: [count] }];
-      const call = { call: 'disable' as const, account: email, until: process.until + LATEST_CALL_MS };
+      const recorded: Process = { ...process, at: 'record' };
+      if (state.now >= until && transitions.order.sendBeforeUntil)
+        return [{ label: `${label}: no time is left to disable it`, state, next: [] }];
+      const call = { call: 'disable' as const, account: email, until: until + LATEST_CALL_MS };
       return [
         {
           label: `${label}: disables it again`,
           state: disable(state, email),
-          next: [count],
+          next: [recorded],
           violations: disabledWrongly(state, email),
         },
         {
           label: `${label}: Google does not respond`,
           state: { ...state, late: [...state.late, call] },
-          next: [count],
+          next: [recorded],
           fault: true,
         },
       ];
     }
-    case 'count': {
-      const counted = change(model, state, email, transitions.countFoundEnabled);
-      const checked = change(model, counted.state, email, transitions.markChecked);
-      return [{ label: `${label}: counts it`, state: checked.state, next: [] }];
+    case 'record': {
+      const checked = change(model, state, process, email, transitions.markChecked);
+      return [{ label: `${label}: records it`, state: checked.state, next: [] }];
     }
   }
 }

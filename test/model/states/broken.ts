@@ -1,6 +1,7 @@
 // Transitions with one mistake each, and bounds within which a search comes to what the mistake breaks.
 
 import type { Grant } from '../../../shared/core/grant/grant.ts';
+import { CLOCK_MARGIN_MS, DISABLE_CLAIM_MS } from '../../../shared/core/timing.ts';
 import type { Bounds } from './model.ts';
 import { PRODUCT, type Transitions } from './transitions.ts';
 
@@ -19,6 +20,9 @@ const small = (bounds: Partial<Bounds>, budget: Bounds['budget']): Bounds => {
 };
 const POOLED = small({}, { requests: 1, webhooks: 1 });
 const RULES = small({ credentials: ['config'], pool: 0, sweeps: 0 }, { requests: 1, webhooks: 1 });
+const SWEEPS = { sweeps: 2, rechecks: true, skews: { sweep: [45_000, -45_000] } } as const;
+const LATE_LOOKS = small(SWEEPS, { requests: 1, faults: 2, freezes: 0 });
+const LOOKS = small(SWEEPS, { requests: 1, freezes: 1 });
 const TWO_JOBS = small({ jobs: 2, processes: 1 }, { requests: 2, webhooks: 1 });
 
 /** A grant that looks as if nothing had ended it. */
@@ -137,9 +141,46 @@ export const MISTAKES: readonly Mistake[] = [
       },
     },
     bounds: small(
-      { sweeps: 2, skews: { webhook: -45_000, sweep: 45_000 } },
+      { sweeps: 2, skews: { webhook: [-45_000], sweep: [45_000] } },
       { requests: 1, webhooks: 1, faults: 1, freezes: 0 },
     ),
+    invariant: 'I4',
+    text: 'pool-1 is disabled while it is free',
+  },
+  {
+    mistake: 'an account is enabled while a request to disable it again may take effect',
+    broken: { claimForEnable: (existing, now) => PRODUCT.claimForEnable({ ...existing, disabling_since: null }, now) },
+    bounds: LATE_LOOKS,
+    invariant: 'I4',
+    text: 'pool-1 is disabled while it is free',
+  },
+  {
+    mistake: 'the time in which a request to disable an account again may take effect does not count the clocks',
+    broken: {
+      claimForEnable: (existing, now) => {
+        const { disabling_since } = existing;
+        if (disabling_since !== null && disabling_since + DISABLE_CLAIM_MS - CLOCK_MARGIN_MS > now) return undefined;
+        return PRODUCT.claimForEnable({ ...existing, disabling_since: null }, now);
+      },
+    },
+    bounds: LATE_LOOKS,
+    invariant: 'I4',
+    text: 'pool-1 is disabled while it is free',
+  },
+  {
+    mistake: 'an account is disabled again although another sweep has enabled it after its cooldown',
+    broken: {
+      ...NO_TABLES,
+      claimForDisable: (existing, now) => ({ ...existing, disabling_since: now }),
+    },
+    bounds: LOOKS,
+    invariant: 'I4',
+    text: 'pool-1 is disabled while it is free',
+  },
+  {
+    mistake: 'a sweep disables an account again without a claim',
+    broken: { order: { claimBeforeDisable: false } },
+    bounds: LOOKS,
     invariant: 'I4',
     text: 'pool-1 is disabled while it is free',
   },

@@ -58,7 +58,7 @@ export function drain(model: Model, from: State, ended: Visited): Drain | undefi
     passed.push(key);
     const next = nextInstant(model, state);
     if (next === undefined) break;
-    take(passUntil(model, state, next));
+    take(passUntil(state, next));
   }
   return { violation: 'I6: not everything comes to its end', history };
 }

@@ -7,7 +7,15 @@ import { isPooledGrant } from '../../../shared/core/kinds/pooled-service-account
 import type { Account } from '../../../shared/core/pool/account.ts';
 import { END_BUDGET_MS, RECORD_RESERVE_MS } from '../../../shared/core/timing.ts';
 import { jobName, LATEST_CALL_MS, type Model, nowOf } from './model.ts';
-import type { ChangeGrant, EndJob, Kill, Outcome, Process, Revoke } from './process.ts';
+import {
+  type ChangeGrant,
+  type EndJob,
+  instanceOf,
+  type Kill,
+  type Outcome,
+  type Process,
+  type Revoke,
+} from './process.ts';
 import { commit, type Read, read, type State, type Write } from './state.ts';
 
 /** The grant's name for people. */
@@ -19,11 +27,11 @@ export function endJobSteps(model: Model, state: State, process: EndJob): Outcom
   const { transitions } = model;
   const { job, by, begunAt, lostRaces } = process;
   const label = `end of ${jobName(model, job)} (${by})`;
-  const at = begunAt + (nowOf(model, state, process.party) - state.now);
+  const at = begunAt + (nowOf(state, process) - state.now);
   const lost = (text: string): Outcome => ({
     label: `${label}: ${text}`,
     state,
-    next: [{ kind: 'end job', party: process.party, job, by, begunAt, at: 'job', lostRaces: lostRaces + 1 }],
+    next: [{ kind: 'end job', ...instanceOf(process), job, by, begunAt, at: 'job', lostRaces: lostRaces + 1 }],
   });
   const marked = (): State | undefined =>
     commit(state, [{ in: 'jobs', id: job, patch: transitions.endMark(by, undefined, at) }], true);
@@ -67,7 +75,7 @@ function commitEnd(
   { label, at }: { readonly label: string; readonly at: number },
 ): Outcome | undefined {
   const { transitions } = model;
-  const { jobRead, grantsRead = [], accountsRead = [], by, party, begunAt } = process;
+  const { jobRead, grantsRead = [], accountsRead = [], by, begunAt } = process;
   if (!jobRead) throw new Error('the job was not read');
   const job = jobRead.record;
   const writes: Write[] = [];
@@ -86,7 +94,7 @@ function commitEnd(
   const committed = commit(state, writes, transitions.order.checkVersions);
   if (!committed) return undefined;
   const until = begunAt + END_BUDGET_MS - RECORD_RESERVE_MS;
-  const next = revoking.map((known): Revoke => ({ kind: 'revoke', party, known, until }));
+  const next = revoking.map((known): Revoke => ({ kind: 'revoke', ...instanceOf(process), known, until }));
   return { label: `${label} is recorded`, state: committed, next };
 }
 
@@ -111,7 +119,7 @@ function grantWrites(
 export function changeGrantSteps(model: Model, state: State, process: ChangeGrant): Outcome[] {
   const { transitions } = model;
   const { grant: id, to, cause, lostRaces, killing } = process;
-  const now = nowOf(model, state, process.party);
+  const now = nowOf(state, process);
   const known = state.grants[id]?.record;
   const label = `${process.party} makes ${known ? grantName(model, known) : id} ${to}`;
   const over = (from: State): State => (killing ? endOfKilling(from) : from);
@@ -149,15 +157,15 @@ export function changeGrantSteps(model: Model, state: State, process: ChangeGran
 
 function commitChange(model: Model, state: State, process: ChangeGrant, label: string): Outcome {
   const { grantRead, accountRead, lostRaces, killing, grant, cause } = process;
-  const now = nowOf(model, state, process.party);
+  const now = nowOf(state, process);
   const after = grantRead?.record && nextRecord(model, process, grantRead.record, now);
   if (!after) return { label: `${label}: its time has passed`, state, next: [{ ...process, at: 'read' }] };
   const writes = grantWrites(model, grantRead, after, accountRead ? [accountRead] : [], now);
   const committed = commit(state, writes, model.transitions.order.checkVersions);
   if (!committed) {
-    const { party, kind, to } = process;
+    const { kind, to } = process;
     const causes = { ...(cause ? { cause } : {}), ...(killing ? { killing } : {}) };
-    const again: Process = { kind, party, grant, to, ...causes, at: 'read', lostRaces: lostRaces + 1 };
+    const again: Process = { kind, ...instanceOf(process), grant, to, ...causes, at: 'read', lostRaces: lostRaces + 1 };
     return { label: `${label}: the commit loses its race`, state, next: [again] };
   }
   if (cause && after.state === 'revoking')
@@ -176,9 +184,9 @@ function nextRecord({ transitions }: Model, process: ChangeGrant, record: Grant,
   }
 }
 
-function toRevoke({ party, killing }: ChangeGrant, known: Grant, now: number): Revoke {
+function toRevoke({ killing, ...process }: ChangeGrant, known: Grant, now: number): Revoke {
   const until = now + END_BUDGET_MS - RECORD_RESERVE_MS;
-  return { kind: 'revoke', party, known, until, ...(killing ? { killing } : {}) };
+  return { kind: 'revoke', ...instanceOf(process), known, until, ...(killing ? { killing } : {}) };
 }
 
 function endOfKilling(state: State): State {
@@ -188,11 +196,11 @@ function endOfKilling(state: State): State {
 /** Access is removed, and then that is recorded. */
 export function revokeSteps(model: Model, state: State, process: Revoke): Outcome[] {
   const { transitions } = model;
-  const { known, party, until, killing } = process;
+  const { known, until, killing } = process;
   const id = grantIdOf(known);
-  const label = `${party} revokes ${grantName(model, known)}`;
+  const label = `${process.party} revokes ${grantName(model, known)}`;
   const access = transitions.revocableAccess(known);
-  const change = { kind: 'change grant', party, grant: id, at: 'read', lostRaces: 0 } as const;
+  const change = { kind: 'change grant', ...instanceOf(process), grant: id, at: 'read', lostRaces: 0 } as const;
   const kept = killing ? { killing } : {};
   const over = (from: State): State => (killing ? endOfKilling(from) : from);
   const record = { ...change, to: 'revoked', ...kept } as const;
@@ -205,7 +213,7 @@ export function revokeSteps(model: Model, state: State, process: Revoke): Outcom
     return [{ label: `${label}: it is recorded first`, state, next: [record, { ...process, recordedFirst: true }] }];
   if (access?.by === 'grant_document') {
     const document = read(state.documents, id);
-    const ended = { state: 'ended' as const, expires_at: nowOf(model, state, party) };
+    const ended = { state: 'ended' as const, expires_at: nowOf(state, process) };
     const closed = commit(state, [{ in: 'documents', read: document, record: ended }], true);
     if (!closed) throw new Error('a document changed while it was written');
     return [removed(closed, 'its document is closed')];
@@ -249,7 +257,7 @@ export function killSteps(model: Model, state: State, process: Kill): Outcome[] 
   const selector = { job_id: process.job };
   const label = `kill switch on ${jobName(model, process.job)}`;
   if (process.at === 'block') {
-    const blocks = [...state.blocks, { id: 'kill', selector, activated_at: nowOf(model, state, 'admin') }];
+    const blocks = [...state.blocks, { id: 'kill', selector, activated_at: nowOf(state, process) }];
     return [
       { label: `${label}: its block is recorded`, state: { ...state, blocks }, next: [{ ...process, at: 'list' }] },
     ];
@@ -259,7 +267,14 @@ export function killSteps(model: Model, state: State, process: Kill): Outcome[] 
       ['issuing', 'active', 'revoking'].includes(record.state) && transitions.selects(selector, record),
   );
   const cause = { by: 'kill_switch', kill_switch_id: 'kill' } as const;
-  const common = { kind: 'change grant', party: 'admin', to: 'ended', cause, at: 'read', lostRaces: 0 } as const;
+  const common = {
+    kind: 'change grant',
+    ...instanceOf(process),
+    to: 'ended',
+    cause,
+    at: 'read',
+    lostRaces: 0,
+  } as const;
   const next = live.map(([grant]): ChangeGrant => ({ ...common, grant, killing: true }));
   return [{ label: `${label} reads the live grants`, state: { ...state, killing: next.length }, next }];
 }

@@ -1,6 +1,6 @@
 // The moments at which a decision may change, and nothing between two of them does: only these are visited.
 
-import { CLOCK_MARGIN_MS, COOLDOWN_MARGIN_MS, ENABLE_CLAIM_MS } from '../../../shared/core/timing.ts';
+import { CLOCK_MARGIN_MS, COOLDOWN_MARGIN_MS, DISABLE_CLAIM_MS, ENABLE_CLAIM_MS } from '../../../shared/core/timing.ts';
 import { type Model, TTL_MS } from './model.ts';
 import type { State } from './state.ts';
 import { ORPHAN_GRACE_MS } from './sweep.ts';
@@ -20,7 +20,9 @@ export function nextInstant(model: Model, state: State): number | undefined {
   for (const { record } of Object.values(state.accounts)) {
     if (record.state === 'cooling_down') {
       byClocks(record.reusable_at);
-      if (record.disabled_at !== null) byClocks(record.reusable_at - COOLDOWN_MARGIN_MS);
+      // The last moment at which a sweep looks at it.
+      if (model.bounds.rechecks && record.disabled_at !== null) byClocks(record.reusable_at - COOLDOWN_MARGIN_MS - 1);
+      if (record.disabling_since !== null) byClocks(record.disabling_since + DISABLE_CLAIM_MS);
       if (record.enabling_since !== null) byClocks(record.enabling_since + ENABLE_CLAIM_MS);
     }
     if (record.state === 'leased' || record.state === 'revoking') byClocks(record.reusable_at + ORPHAN_GRACE_MS);

@@ -3,7 +3,7 @@
 
 import type { Grant } from '../../../shared/core/grant/grant.ts';
 import { grantName, short } from './end.ts';
-import { type Model, nowOf } from './model.ts';
+import type { Model } from './model.ts';
 import { sha256Of } from './record.ts';
 import type { State, Token } from './state.ts';
 
@@ -55,7 +55,7 @@ function judgeGrants(model: Model, state: State, found: string[]): void {
     if (isEnded(state, record.subject.id) && (stands === 'issuing' || stands === 'active'))
       found.push(`I3: ${name} is ${stands} and its job has ended`);
     if (record.kind === 'pooled_service_account') judgeLease(state, { id, record, name }, found);
-    if (document?.state !== 'active' || document.expires_at <= nowOf(model, state, 'google')) continue;
+    if (document?.state !== 'active' || document.expires_at <= state.now) continue;
     if (!isLive(record)) found.push(`I3: the rules let ${name} in and it is ${stands}`);
     if (document.expires_at > record.expires_at) found.push(`I3: the rules let ${name} in longer than its record says`);
   }
@@ -109,7 +109,7 @@ function judgeToken(model: Model, state: State, token: Token, found: string[]): 
   if (!token.returned) return;
   if (!token.recorded || !grant.tokens.some(({ sha256 }) => sha256 === sha256Of(token.id)))
     found.push(`I1: a token of ${name} is in use, and not on record`);
-  if (!isAccepted(model, state, token)) return;
+  if (!isAccepted(state, token)) return;
   if (!isLive(grant)) found.push(`I3: a token of ${name} is accepted, and its record says ${grant.state}`);
   else if (isOver(state, grant) && grant.state !== 'revoking')
     found.push(`I3: a token of ${name} is accepted after its end, and its record says ${grant.state}`);
@@ -128,8 +128,8 @@ function judgePooledToken(state: State, token: Token, name: string, found: strin
       found.push(`I4: ${short(email)} has living tokens of two grants`);
 }
 
-function isAccepted(model: Model, state: State, { account, grant }: Token): boolean {
+function isAccepted(state: State, { account, grant }: Token): boolean {
   if (account !== undefined) return !state.disabled.includes(account);
   const document = state.documents[grant]?.record;
-  return document?.state === 'active' && document.expires_at > nowOf(model, state, 'google');
+  return document?.state === 'active' && document.expires_at > state.now;
 }

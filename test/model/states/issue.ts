@@ -46,7 +46,7 @@ export function issueSteps(model: Model, state: State, process: Issue): Outcome[
 
 function prepare(model: Model, state: State, process: Issue): Outcome {
   const { transitions, pool, requestFor } = model;
-  const now = nowOf(model, state, 'token');
+  const now = nowOf(state, process);
   const request: IssueRequest = {
     ...requestFor(process.job, process.credential),
     excludedAccounts: process.excluded,
@@ -95,7 +95,7 @@ function reserve(model: Model, state: State, process: Issue): Outcome[] {
   if (!planned) throw new Error('nothing was prepared');
   const { grantRead, jobRead, grant, latestExpiry } = planned;
   const label = requestName(model, process);
-  const writes = writesOf(model, state, planned);
+  const writes = writesOf(model, state, process, planned);
   const committed = commit(state, writes, transitions.order.checkVersions);
   const again = { ...process, at: 'prepare' as const };
   if (!committed) return [{ label: `${label}: the reservation loses its race`, state, next: [again] }];
@@ -119,9 +119,14 @@ function reserve(model: Model, state: State, process: Issue): Outcome[] {
   ];
 }
 
-function writesOf(model: Model, state: State, { grantRead, jobRead, grant, free }: PlannedIssue): Write[] {
+function writesOf(
+  model: Model,
+  state: State,
+  process: Issue,
+  { grantRead, jobRead, grant, free }: PlannedIssue,
+): Write[] {
   const { transitions, pool } = model;
-  const now = nowOf(model, state, 'token');
+  const now = nowOf(state, process);
   const existing = grantRead.record;
   const writes: Write[] = [{ in: 'grants', read: grantRead, record: grant }];
   if (!existing || existing.state === 'expired' || !jobRead.record || jobRead.record.check_at === null) {
@@ -139,13 +144,13 @@ function writesOf(model: Model, state: State, { grantRead, jobRead, grant, free 
   if (!record) throw new Error('an account that is not free was to be leased');
   transitions.assertAccountTransition(free.record, record);
   writes.push({ in: 'accounts', read: free, record });
-  return [...writes, ...quarantineWrites(model, state, existing)];
+  return [...writes, ...quarantineWrites(model, state, process, existing)];
 }
 
-function quarantineWrites(model: Model, state: State, grant: Grant | undefined): Write[] {
+function quarantineWrites(model: Model, state: State, process: Issue, grant: Grant | undefined): Write[] {
   if (!grant || !isPooledGrant(grant) || grant.state === 'expired') return [];
   const account = read(state.accounts, grant.service_account);
-  const record = account.record && model.transitions.quarantine(account.record, nowOf(model, state, 'token'));
+  const record = account.record && model.transitions.quarantine(account.record, nowOf(state, process));
   if (!record) return [];
   model.transitions.assertAccountTransition(account.record, record);
   return [{ in: 'accounts', read: account, record }];
@@ -157,8 +162,11 @@ function abandon(model: Model, state: State, process: Issue): Outcome {
   const grant = process.abandoning?.grant;
   if (!grant?.record) throw new Error('nothing to give up');
   const label = requestName(model, process);
-  const record = transitions.abandonLease(grant.record, nowOf(model, state, 'token'));
-  const writes: Write[] = [{ in: 'grants', read: grant, record }, ...quarantineWrites(model, state, grant.record)];
+  const record = transitions.abandonLease(grant.record, nowOf(state, process));
+  const writes: Write[] = [
+    { in: 'grants', read: grant, record },
+    ...quarantineWrites(model, state, process, grant.record),
+  ];
   const committed = commit(state, writes, transitions.order.checkVersions);
   if (committed) return { label: `${label} gives its account up`, state: committed, next: [] };
   return {

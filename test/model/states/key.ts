@@ -73,8 +73,8 @@ function jobKey(job: JobRecord | undefined): string {
 
 function accountKey(account: Account | undefined, now: number): string {
   if (!account) return 'none';
-  const { state, grant_id, reusable_at, disabled_at, enabling_since } = account;
-  return `${state} ${grant_id?.slice(0, 4)} ${since(reusable_at, now)} ${isSet(disabled_at)} ${optional(enabling_since, now)}`;
+  const { state, grant_id, reusable_at, disabled_at, enabling_since, disabling_since } = account;
+  return `${state} ${grant_id?.slice(0, 4)} ${since(reusable_at, now)} ${isSet(disabled_at)} ${optional(enabling_since, now)} ${optional(disabling_since, now)}`;
 }
 
 function tokenKey({ now, grants }: State, { id, grant, account, end, expires_at, recorded, returned }: Token): string {
@@ -101,12 +101,23 @@ function processKey(state: State, process: Process): string {
   const ofJob = (found: Read<JobRecord> | undefined) => readKey(jobs, found, jobKey);
   const ofAccount = (found: Read<Account> | undefined) =>
     readKey(accounts, found, (account) => accountKey(account, now));
-  const { kind, party } = process;
+  const { kind, party, skew } = process;
+  const who = `${party}${skew / 1000}`;
   switch (process.kind) {
     case 'issue': {
       const { job, credential, at, begun, excluded, planned, abandoning, reserved, blocksRead, token, reread, until } =
         process;
-      const parts: unknown[] = [kind, job[0], credential, at, begun.ended, begun.blocked, excluded.length, blocksRead];
+      const parts: unknown[] = [
+        kind,
+        who,
+        job[0],
+        credential,
+        at,
+        begun.ended,
+        begun.blocked,
+        excluded.length,
+        blocksRead,
+      ];
       if (planned)
         parts.push(
           ofGrant(planned.grantRead),
@@ -136,19 +147,19 @@ function processKey(state: State, process: Process): string {
     case 'end job': {
       const { job, by, at, begunAt, lostRaces, jobRead, grantsRead = [], accountsRead = [] } = process;
       const found = [ofJob(jobRead), ...grantsRead.map(ofGrant), ...accountsRead.map(ofAccount)];
-      return [kind, party, job[0], by, at, since(begunAt, now), lostRaces > 0, ...found].join();
+      return [kind, who, job[0], by, at, since(begunAt, now), lostRaces > 0, ...found].join();
     }
     case 'change grant': {
       const { grant, to, cause, at, lostRaces, grantRead, accountRead, killing } = process;
       const found = [ofGrant(grantRead), ofAccount(accountRead)];
-      return [kind, party, grant.slice(0, 4), to, cause?.by, at, lostRaces > 0, killing, ...found].join();
+      return [kind, who, grant.slice(0, 4), to, cause?.by, at, lostRaces > 0, killing, ...found].join();
     }
     case 'revoke': {
       const { known, until, killing, recordedFirst } = process;
       const account = 'service_account' in known ? known.service_account : '';
       return [
         kind,
-        party,
+        who,
         known.subject.id[0],
         known.credential,
         account,
@@ -160,15 +171,16 @@ function processKey(state: State, process: Process): string {
     case 'enable':
       return [
         kind,
+        who,
         process.account,
         process.at,
         process.claimedAt === undefined ? '' : since(process.claimedAt, now),
       ].join();
     case 'reclaim':
-      return [kind, process.at, ofAccount(process.known)].join();
+      return [kind, who, process.at, ofAccount(process.known)].join();
     case 'recheck':
-      return [kind, process.account, process.at, since(process.until, now)].join();
+      return [kind, who, process.account, process.at, optional(process.until ?? null, now)].join();
     case 'kill':
-      return [kind, process.job[0], process.at].join();
+      return [kind, who, process.job[0], process.at].join();
   }
 }

@@ -14,7 +14,7 @@ export function readBlocksAgain(model: Model, state: State, process: Issue): Out
   const request = model.requestFor(process.job, process.credential);
   const refusal =
     model.transitions.order.checkBlocksAgain &&
-    model.transitions.blockedNow(state.blocks, request, nowOf(model, state, 'token'));
+    model.transitions.blockedNow(state.blocks, request, nowOf(state, process));
   if (refusal) return [{ label: `${label} is refused after its reservation: blocked`, state, next: [] }];
   const next = onceMinted(model, { ...process, blocksRead: true });
   return [{ label: `${label} reads no block`, state, next: [next] }];
@@ -33,7 +33,7 @@ export function openOrMint(model: Model, state: State, process: Issue): Outcome[
   const label = requestName(model, process);
   const { grant } = reserved;
   const id = process.grant;
-  const expires_at = nowOf(model, state, 'token') + TTL_MS;
+  const expires_at = nowOf(state, process) + TTL_MS;
   const withToken = (from: State, token: Pick<Token, 'account' | 'end'>): [State, Issue] => {
     const minted = { ...token, id: from.next + 1, grant: id, expires_at, recorded: false, returned: false };
     const minting = { ...from, next: from.next + 1, tokens: [...from.tokens, minted] };

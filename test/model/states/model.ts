@@ -4,7 +4,7 @@ import type { IssueRequest } from '../../../shared/core/grant/reserve.ts';
 import { toSubject } from '../../../shared/core/subject/buildkite-job.ts';
 import { COLD_DEADLINE_MS, LATE_REQUEST_MS } from '../../../shared/core/timing.ts';
 import { type CredentialName, claimsOf, createSetting, jobId } from '../setting.ts';
-import type { Issue, Party } from './process.ts';
+import type { Instance, Issue, Party } from './process.ts';
 import type { Budget, State } from './state.ts';
 import type { Transitions } from './transitions.ts';
 
@@ -29,8 +29,8 @@ export interface Bounds {
   readonly rechecks?: boolean;
   /** Processes that are under way at once. */
   readonly processes: number;
-  /** By how many milliseconds whose clock is fast; slow where that is negative. */
-  readonly skews?: Readonly<Partial<Record<Party, number>>>;
+  /** The clocks of a function's instances: by how many milliseconds each is fast; slow where that is negative. */
+  readonly skews?: Readonly<Partial<Record<Party, readonly number[]>>>;
 }
 
 export interface Model {
@@ -40,6 +40,8 @@ export interface Model {
   readonly pool: readonly string[];
   /** The skews that occur, each once. */
   readonly clocks: readonly number[];
+  /** What may begin a process of the function: an instance with each of its clocks. */
+  readonly instancesOf: <P extends Party>(party: P) => readonly Instance<P>[];
   readonly requestFor: (job: string, credential: string) => IssueRequest;
 }
 
@@ -69,7 +71,8 @@ export function createModel(bounds: Bounds, transitions: Transitions): Model {
     transitions,
     jobs,
     pool: bounds.pool > 0 ? (pools.get('admin') ?? []) : [],
-    clocks: [...new Set([0, ...Object.values(bounds.skews ?? {})])],
+    clocks: [...new Set([0, ...Object.values(bounds.skews ?? {}).flat()])],
+    instancesOf: (party) => bounds.skews?.[party]?.map((skew) => ({ party, skew })) ?? [{ party, skew: 0 }],
     requestFor: (job, credential) => {
       const request = requests.get(`${job} ${credential}`);
       if (!request) throw new Error(`no job ${job} requests ${credential}`);
@@ -99,9 +102,9 @@ export function firstState({ bounds }: Model): State {
   };
 }
 
-/** The time by somebody's clock. */
-export function nowOf({ bounds }: Model, { now }: State, party: Party): number {
-  return now + (bounds.skews?.[party] ?? 0);
+/** The time on an instance's clock. */
+export function nowOf({ now }: State, { skew }: Instance): number {
+  return now + skew;
 }
 
 /** A name of the job for people. */

@@ -9,13 +9,22 @@ import type { Account } from '../../../shared/core/pool/account.ts';
 import type { PlannedIssue } from './issue.ts';
 import type { Read, State } from './state.ts';
 
-/** Whose clock a process goes by. */
-export type Party = 'token' | 'webhook' | 'sweep' | 'admin' | 'google';
+export type Party = 'token' | 'webhook' | 'sweep' | 'admin';
+
+/** Who a process runs in, and by whose clock it goes: by how many milliseconds that is fast. */
+export interface Instance<P extends Party = Party> {
+  readonly party: P;
+  readonly skew: number;
+}
+
+/** The instance alone, for another process in it. */
+export function instanceOf<P extends Party>({ party, skew }: Instance<P>): Instance<P> {
+  return { party, skew };
+}
 
 /** A request for a token: see issue.ts. */
-export interface Issue {
+export interface Issue extends Instance<'token'> {
   readonly kind: 'issue';
-  readonly party: 'token';
   readonly job: string;
   readonly credential: string;
   /** The id of its grant. */
@@ -38,9 +47,8 @@ export interface Issue {
 }
 
 /** The end of a job: see end.ts. */
-export interface EndJob {
+export interface EndJob extends Instance<'webhook' | 'sweep'> {
   readonly kind: 'end job';
-  readonly party: 'webhook' | 'sweep';
   readonly job: string;
   readonly by: JobEndCauseName;
   readonly at: 'job' | 'mark' | 'grants' | 'accounts' | 'commit';
@@ -52,9 +60,8 @@ export interface EndJob {
 }
 
 /** The next record of one grant, with its account's. */
-export interface ChangeGrant {
+export interface ChangeGrant extends Instance {
   readonly kind: 'change grant';
-  readonly party: Party;
   readonly grant: string;
   readonly to: 'ended' | 'revoked' | 'expired';
   readonly cause?: EndCause;
@@ -67,9 +74,8 @@ export interface ChangeGrant {
 }
 
 /** Access of a `revoking` grant is removed. */
-export interface Revoke {
+export interface Revoke extends Instance {
   readonly kind: 'revoke';
-  readonly party: Party;
   readonly known: Grant;
   readonly until: number;
   readonly killing?: boolean;
@@ -78,35 +84,32 @@ export interface Revoke {
 }
 
 /** A sweep enables an account: see accounts.ts. */
-export interface Enable {
+export interface Enable extends Instance<'sweep'> {
   readonly kind: 'enable';
-  readonly party: 'sweep';
   readonly account: string;
   readonly at: 'claim' | 'send' | 'confirm';
   readonly claimedAt?: number;
 }
 
 /** A sweep takes back an account that no grant holds. */
-export interface Reclaim {
+export interface Reclaim extends Instance<'sweep'> {
   readonly kind: 'reclaim';
-  readonly party: 'sweep';
   readonly known: Read<Account>;
   readonly at: 'grant' | 'write';
 }
 
 /** A sweep looks whether an account in cooldown is disabled. */
-export interface Recheck {
+export interface Recheck extends Instance<'sweep'> {
   readonly kind: 'recheck';
-  readonly party: 'sweep';
   readonly account: string;
-  readonly at: 'look' | 'disable' | 'count';
-  readonly until: number;
+  readonly at: 'list' | 'look' | 'claim' | 'disable' | 'record';
+  /** From when on no request to disable it is sent. */
+  readonly until?: number;
 }
 
 /** The kill switch. */
-export interface Kill {
+export interface Kill extends Instance<'admin'> {
   readonly kind: 'kill';
-  readonly party: 'admin';
   readonly job: string;
   readonly at: 'block' | 'list';
 }

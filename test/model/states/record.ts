@@ -49,7 +49,7 @@ export function activateAgain(model: Model, state: State, process: Issue): Outco
   const before = found.grant.record;
   if (before && !transitions.sameBasis(transitions.basisOf(before), transitions.basisOf(reserved.grant)))
     return { label: `${requestName(model, process)} finds another policy`, state, next: [] };
-  const late = transitions.refusalIfLate(reserved, nowOf(model, state, 'token'));
+  const late = transitions.refusalIfLate(reserved, nowOf(state, process));
   if (late) return { label: `${requestName(model, process)} is too late for its reservation`, state, next: [] };
   return activate(model, state, process, found.grant, transitions.endTimeOf(found.job.record));
 }
@@ -63,7 +63,7 @@ function activate(
 ): Outcome {
   const { transitions } = model;
   const label = requestName(model, process);
-  const now = nowOf(model, state, 'token');
+  const now = nowOf(state, process);
   const activation = transitions.activate(known.record, { jobEndedAt }, mintedToken(process), now);
   if ('refusal' in activation)
     return { label: `${label} is refused at last: ${activation.refusal.reason}`, state, next: [] };

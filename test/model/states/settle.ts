@@ -4,7 +4,7 @@
 import { isPooledGrant } from '../../../shared/core/kinds/pooled-service-account.ts';
 import { CLOCK_MARGIN_MS, ENABLE_WINDOW_MS } from '../../../shared/core/timing.ts';
 import { type Model, nowOf, TTL_MS } from './model.ts';
-import type { ChangeGrant, Enable, EndJob, Issue, Process } from './process.ts';
+import { type ChangeGrant, type Enable, type EndJob, type Issue, instanceOf, type Process } from './process.ts';
 import type { Collection, Read, State } from './state.ts';
 
 export function settle(model: Model, state: State): State {
@@ -24,17 +24,17 @@ export function settle(model: Model, state: State): State {
 function settleOne(model: Model, state: State, process: Process): Process | undefined {
   switch (process.kind) {
     case 'issue':
-      return settleIssue(model, state, process);
+      return settleIssue(state, process);
     case 'end job':
       return settleEnd(state, process);
     case 'change grant':
-      return settleChange(model, state, process);
+      return settleChange(state, process);
     case 'enable':
-      return settleEnable(model, state, process);
+      return settleEnable(state, process);
     case 'revoke':
       return state.now >= process.until && isPooledGrant(process.known) && mayGo(model, process) ? undefined : process;
     case 'recheck':
-      return state.now >= process.until && mayGo(model, process) ? undefined : process;
+      return process.until !== undefined && state.now >= process.until && mayGo(model, process) ? undefined : process;
     case 'reclaim':
     case 'kill':
       return process;
@@ -50,7 +50,7 @@ function isStale<T>(latest: Collection<T>, found: Read<T> | undefined): boolean 
   return found !== undefined && latest[found.id]?.version !== found.version;
 }
 
-function settleIssue(model: Model, state: State, process: Issue): Issue | undefined {
+function settleIssue(state: State, process: Issue): Issue | undefined {
   const { planned, reserved, token, reread, until } = process;
   if (process.at === 'reserve' && planned) {
     const { grantRead, free } = planned;
@@ -59,7 +59,7 @@ function settleIssue(model: Model, state: State, process: Issue): Issue | undefi
     return { ...rest, at: 'prepare' };
   }
   if (process.at === 'mint' && reserved && !token && isPooledGrant(reserved.grant))
-    return nowOf(model, state, 'token') + TTL_MS > reserved.latestExpiry ? undefined : process;
+    return nowOf(state, process) + TTL_MS > reserved.latestExpiry ? undefined : process;
   if (process.at === 'activate' && reserved && state.grants[process.grant]?.version !== reserved.version)
     return { ...process, at: 'reread' };
   if (process.at === 'activate again' && reread && isStale(state.grants, reread.grant)) {
@@ -70,7 +70,7 @@ function settleIssue(model: Model, state: State, process: Issue): Issue | undefi
 }
 
 function settleEnd(state: State, process: EndJob): EndJob {
-  const { kind, party, job, by, begunAt, jobRead, grantsRead = [] } = process;
+  const { kind, job, by, begunAt, jobRead, grantsRead = [] } = process;
   if (process.at === 'job' || process.at === 'mark') return process;
   // Of a job that has ended before, only what is written can be overtaken.
   const ended = jobRead?.record !== undefined && jobRead.record.ended_at !== null;
@@ -78,32 +78,32 @@ function settleEnd(state: State, process: EndJob): EndJob {
     return process;
   const unwritten = grantsRead.every((found) => !isStale(state.grants, found) || !mayChange(found));
   if (unwritten && !isStale(state.jobs, jobRead)) return process;
-  return { kind, party, job, by, begunAt, at: 'job', lostRaces: 1 };
+  return { kind, ...instanceOf(process), job, by, begunAt, at: 'job', lostRaces: 1 };
 }
 
 function mayChange({ record }: Read<{ readonly state: string }>): boolean {
   return record !== undefined && record.state !== 'revoking' && record.state !== 'revoked';
 }
 
-function settleChange(model: Model, state: State, process: ChangeGrant): ChangeGrant | undefined {
+function settleChange(state: State, process: ChangeGrant): ChangeGrant | undefined {
   const { at, to, grant, grantRead, killing } = process;
   if (killing || to === 'ended') return process;
   if (at !== 'read') {
     if (!isStale(state.grants, grantRead)) return process;
-    const { kind, party, lostRaces } = process;
-    return settleChange(model, state, { kind, party, grant, to, at: 'read', lostRaces });
+    const { kind, lostRaces } = process;
+    return settleChange(state, { kind, ...instanceOf(process), grant, to, at: 'read', lostRaces });
   }
   const record = state.grants[grant]?.record;
   if (to === 'revoked') return record?.state === 'revoking' ? process : undefined;
-  const now = nowOf(model, state, process.party);
+  const now = nowOf(state, process);
   const live = record && record.state !== 'revoked' && record.state !== 'expired';
   return live && record.expires_at + CLOCK_MARGIN_MS <= now ? process : undefined;
 }
 
-function settleEnable(model: Model, state: State, process: Enable): Enable | undefined {
+function settleEnable(state: State, process: Enable): Enable | undefined {
   const { at, account, claimedAt = 0 } = process;
   const record = state.accounts[account]?.record;
-  const now = nowOf(model, state, 'sweep');
+  const now = nowOf(state, process);
   if (at === 'send' && now >= claimedAt + ENABLE_WINDOW_MS && state.disabled.includes(account)) return undefined;
   if (at !== 'confirm' || record?.state === 'cooling_down') return process;
   return undefined;

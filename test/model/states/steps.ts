@@ -116,8 +116,9 @@ function starts(model: Model, state: State): Step[] {
   const { bounds, jobs } = model;
   const steps: Step[] = [];
   // The first step is taken at once: before it, a process knows nothing.
-  const begin = (label: string, process: Process, what?: keyof Budget) => {
-    const budget = what ? spend(state.budget, what) : state.budget;
+  const begin = (what: string, process: Process, counted?: keyof Budget) => {
+    const label = model.instancesOf(process.party).length > 1 ? `${what} (clock ${process.skew / 1000} s)` : what;
+    const budget = counted ? spend(state.budget, counted) : state.budget;
     const begun = { ...state, processes: [...state.processes, process], budget };
     for (const step of proceed(model, begun, state.processes.length))
       steps.push({ ...step, label: `${label}. ${step.label}` });
@@ -131,55 +132,42 @@ function starts(model: Model, state: State): Step[] {
       });
   }
   if (state.processes.length >= bounds.processes) return steps;
-  const { requests, webhooks, kills, releases } = state.budget;
-  for (const job of jobs) {
-    const ended = (state.jobs[job]?.record.ended_at ?? null) !== null;
-    for (const credential of requests > 0 ? bounds.credentials : []) {
-      const request = model.requestFor(job, credential);
-      const blocked = model.transitions.blockedNow(state.blocks, request, nowOf(model, state, 'token')) !== undefined;
-      begin(
-        `${jobName(model, job)} requests ${credential}`,
-        {
-          kind: 'issue',
-          party: 'token',
-          job,
-          credential,
-          grant: grantId(job, credential),
-          at: 'prepare',
-          begun: { ended, blocked },
-          excluded: [],
-        },
-        'requests',
-      );
-    }
-    const end = { kind: 'end job', job, at: 'job', begunAt: state.now, lostRaces: 0 } as const;
-    if (webhooks > 0 && state.finished.includes(job))
-      begin(`the webhook reports ${jobName(model, job)}`, { ...end, party: 'webhook', by: 'job.finished' }, 'webhooks');
-    if (kills > 0)
-      begin(
-        `an operator ends ${jobName(model, job)}, with a block`,
-        { kind: 'kill', party: 'admin', job, at: 'block' },
-        'kills',
-      );
+  for (const job of jobs) beginForJob(model, state, job, begin);
+  for (const [grant, { record }] of Object.entries(state.grants)) {
+    if (record.tokens.length === 0) continue;
+    const released = { kind: 'change grant', grant, to: 'ended', cause: { by: 'released' }, at: 'read' } as const;
+    for (const instance of state.budget.releases > 0 ? model.instancesOf('token') : [])
+      begin(`${grantName(model, record)} is released`, { ...released, ...instance, lostRaces: 0 }, 'releases');
   }
-  for (const [grant, { record }] of releases > 0 ? Object.entries(state.grants) : [])
-    if (record.tokens.length > 0)
-      begin(
-        `${grantName(model, record)} is released`,
-        {
-          kind: 'change grant',
-          party: 'token',
-          grant,
-          to: 'ended',
-          cause: { by: 'released' },
-          at: 'read',
-          lostRaces: 0,
-        },
-        'releases',
-      );
   if (state.processes.filter(({ party }) => party === 'sweep').length < bounds.sweeps)
     for (const process of sweepStarts(model, state)) begin('a sweep begins', process);
   return steps;
+}
+
+/** Requests, webhooks and acts of operators that concern the job. */
+function beginForJob(
+  model: Model,
+  state: State,
+  job: string,
+  begin: (label: string, process: Process, what: keyof Budget) => void,
+): void {
+  const name = jobName(model, job);
+  const { requests, webhooks, kills } = state.budget;
+  const ended = (state.jobs[job]?.record.ended_at ?? null) !== null;
+  for (const credential of requests > 0 ? model.bounds.credentials : []) {
+    const request = model.requestFor(job, credential);
+    const issue = { kind: 'issue', job, credential, grant: grantId(job, credential), at: 'prepare' } as const;
+    for (const instance of model.instancesOf('token')) {
+      const blocked = model.transitions.blockedNow(state.blocks, request, nowOf(state, instance)) !== undefined;
+      const process = { ...issue, ...instance, begun: { ended, blocked }, excluded: [] };
+      begin(`${name} requests ${credential}`, process, 'requests');
+    }
+  }
+  const end = { kind: 'end job', job, at: 'job', begunAt: state.now, lostRaces: 0, by: 'job.finished' } as const;
+  for (const instance of webhooks > 0 && state.finished.includes(job) ? model.instancesOf('webhook') : [])
+    begin(`the webhook reports ${name}`, { ...end, ...instance }, 'webhooks');
+  for (const instance of kills > 0 ? model.instancesOf('admin') : [])
+    begin(`an operator ends ${name}, with a block`, { kind: 'kill', ...instance, job, at: 'block' }, 'kills');
 }
 
 /** The time until something falls due; with the budget, half a lifetime before that. */
@@ -189,21 +177,20 @@ function passTime(model: Model, state: State): Step[] {
   if (isFrozen && budget.freezes === 0) return [];
   const passing = isFrozen ? { ...state, budget: spend(budget, 'freezes') } : state;
   const next = nextInstant(model, state);
-  const steps = next === undefined ? [] : [passUntil(model, passing, next)];
+  const steps = next === undefined ? [] : [passUntil(passing, next)];
   const waited = now + TTL_MS / 2;
   if (budget.waits > 0 && (next === undefined || waited < next) && tokens.length > 0)
-    steps.push(passUntil(model, { ...passing, budget: spend(passing.budget, 'waits') }, waited));
+    steps.push(passUntil({ ...passing, budget: spend(passing.budget, 'waits') }, waited));
   return steps;
 }
 
-export function passUntil(model: Model, state: State, now: number): Step {
+export function passUntil(state: State, now: number): Step {
   const passed: State = { ...state, now };
-  const google = nowOf(model, passed, 'google');
   const documentOf = (grant: string) => state.documents[grant]?.record;
   const tokens = state.tokens.filter(({ end, account, grant }) => {
     if (account !== undefined) return end > now;
     const document = documentOf(grant);
-    return end > now && document?.state === 'active' && document.expires_at > google;
+    return end > now && document?.state === 'active' && document.expires_at > now;
   });
   const late = state.late.filter(({ until }) => until > now);
   const seconds = ((now - state.now) / 1000).toFixed(0);

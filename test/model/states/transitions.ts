@@ -18,9 +18,9 @@ import { selects } from '../../../shared/core/kill-switch.ts';
 import { revocableAccess } from '../../../shared/core/kinds/kinds.ts';
 import {
   afterGrantChange,
+  claimForDisable,
   claimForEnable,
   confirmEnabled,
-  countFoundEnabled,
   lease,
   markChecked,
   mayLease,
@@ -38,10 +38,10 @@ export const PRODUCT = {
   assertGrantTransition,
   basisOf,
   blockedNow,
+  claimForDisable,
   claimForEnable,
   confirmEnabled,
   confirmRevoked,
-  countFoundEnabled,
   endGrant,
   endMark,
   endTimeOf,
@@ -70,6 +70,8 @@ export const PRODUCT = {
     checkVersions: true,
     /** No request to disable an account is sent once its time is up. */
     sendBeforeUntil: true,
+    /** A sweep records that it disables an account again before it does. */
+    claimBeforeDisable: true,
     /** Blocks are read again once the reservation is recorded. */
     checkBlocksAgain: true,
   },

@@ -42,6 +42,8 @@ it('an account is enabled within its claim, and not before a late request to dis
   // A sweep may have read it just before another function recorded that the account is disabled.
   for (const begun of [timing.SWEEP_STEP_MS, timing.SWEEP_GRANT_MS, timing.END_BUDGET_MS])
     expect(timing.SHORTEST_COOLDOWN_MS).toBeGreaterThanOrEqual(timing.CLOCK_MARGIN_MS + begun + late);
+  // Another sweep may disable again what it found enabled in its cooldown.
+  expect(timing.DISABLE_CLAIM_MS).toBeGreaterThanOrEqual(timing.CLOCK_MARGIN_MS + timing.DISABLE_WINDOW_MS + late);
   expect(timing.RECHECK_EVERY_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
 });
 

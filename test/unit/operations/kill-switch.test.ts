@@ -6,6 +6,7 @@ import { confirmRevoked, endGrant } from '../../../shared/core/grant/end.ts';
 import type { Grant } from '../../../shared/core/grant/grant.ts';
 import { grantIdOf } from '../../../shared/core/grant/id.ts';
 import { MAX_LISTED } from '../../../shared/core/operator-api/admin.ts';
+import { END_BUDGET_MS } from '../../../shared/core/timing.ts';
 import {
   activateKillSwitch,
   type KillOrder,
@@ -144,6 +145,31 @@ describe('an act of the kill switch', () => {
   it('tells disabled accounts from tokens that are rejected', async () => {
     const { deps } = world([...grantsOf(2, 'firestore'), ...grantsOf(3, 'pool', 2)]);
     expect((await activateKillSwitch(deps, 'act', EVERYTHING)).counts).toMatchObject({ revoked: 2, disabled: 3 });
+  });
+
+  it('gives an instance that was frozen after its last read no more time to disable an account', async () => {
+    const { clock, deps } = world(grantsOf(1, 'pool'));
+    const { endGrant: end } = deps.ledger;
+    const read: number[] = [];
+    const until: number[] = [];
+    const frozen: KillSwitchDeps = {
+      ...deps,
+      ledger: {
+        ...deps.ledger,
+        endGrant: async (...args) => {
+          const ended = await end(...args);
+          read.push(clock.now());
+          clock.advance(5 * 60 * SECOND);
+          return ended;
+        },
+      },
+      disableAccount: async (_email, _reason, time) => {
+        until.push(time);
+      },
+    };
+    await activateKillSwitch(frozen, 'kill', EVERYTHING, { until: clock.now() + 20 * 60 * SECOND });
+    expect(until).toHaveLength(1);
+    expect(until[0]).toBeLessThanOrEqual((read[1] ?? 0) + END_BUDGET_MS);
   });
 
   it('says until when at the latest a token may be accepted whose account could not be disabled', async () => {

@@ -57,7 +57,7 @@ export const target: Target = {
         reusable_at: NOW,
         disabled_at: null,
       },
-      ...{ enabling_since: null, last_checked_at: null, found_enabled: 0, delete_at: null },
+      ...{ enabling_since: null, disabling_since: null, last_checked_at: null, found_enabled: 0, delete_at: null },
     }),
     written('blocks', { blocks: [{ id: 'a', selector: SELECTOR, activated_at: NOW }] }),
     written('kill_switches', {

@@ -12,6 +12,8 @@ const MODEL = 'test/model/lifecycle.test.ts';
 const POOL_LIFECYCLE_TEST = 'test/unit/core/pool/lifecycle.test.ts';
 const CHANGE_ACCOUNT_TEST = 'test/unit/google/change-account.test.ts';
 const CONCURRENT_SWEEPS_TEST = 'test/http/concurrent-sweeps.test.ts';
+const SKEWED_SWEEPS_TEST = 'test/http/skewed-sweeps.test.ts';
+const STATES = 'test/model/states/states.test.ts';
 
 export const COOLDOWN: readonly Mutation[] = [
   {
@@ -61,7 +63,8 @@ export const COOLDOWN: readonly Mutation[] = [
     edits: [
       {
         file: POOL_LIFECYCLE,
-        find: '  if (existing.enabling_since !== null && existing.enabling_since + ENABLE_CLAIM_MS > now) return undefined;\n',
+        find: `  if (isBeingEnabled(existing, now)) return undefined;
+`,
         replace: '',
       },
     ],
@@ -195,5 +198,58 @@ export const COOLDOWN: readonly Mutation[] = [
       },
     ],
     killers: [POOL_LIFECYCLE_TEST],
+  },
+  {
+    id: 'enabled-while-disabled-again',
+    breaks: 'I4',
+    means: 'A sweep enables an account that another sweep found enabled and is disabling again.',
+    edits: [
+      {
+        file: POOL_LIFECYCLE,
+        find: '  if (existing.disabling_since !== null && existing.disabling_since + DISABLE_CLAIM_MS > now) return undefined;\n',
+        replace: '',
+      },
+    ],
+    killers: [POOL_LIFECYCLE_TEST, SKEWED_SWEEPS_TEST, STATES],
+  },
+  {
+    id: 'disabled-again-after-cooldown',
+    breaks: 'I4',
+    means: 'A sweep disables an account that it found enabled, although another sweep has freed it meanwhile.',
+    edits: [
+      {
+        file: POOL_LIFECYCLE,
+        find: "  if (existing.state !== 'cooling_down' || isBeingEnabled(existing, now)) return undefined;\n",
+        replace: '',
+      },
+    ],
+    killers: [POOL_LIFECYCLE_TEST, SKEWED_SWEEPS_TEST, STATES],
+  },
+  {
+    id: 'disable-claim-without-clocks',
+    breaks: 'I4',
+    means: 'For how long a request to disable an account again may take effect is counted as if all clocks agreed.',
+    edits: [
+      {
+        file: 'shared/core/timing.ts',
+        find: 'DISABLE_CLAIM_MS = CLOCK_MARGIN_MS + DISABLE_WINDOW_MS',
+        replace: 'DISABLE_CLAIM_MS = DISABLE_WINDOW_MS',
+      },
+    ],
+    killers: ['test/unit/core/timing.test.ts', SKEWED_SWEEPS_TEST, STATES],
+  },
+  {
+    id: 'disable-again-after-its-time',
+    breaks: 'I4',
+    means:
+      'A request to disable an account again is timed from when it is sent, not from its claim, as by an instance that was frozen.',
+    edits: [
+      {
+        file: SWEEP_ACCOUNTS,
+        find: 'found.disabling_since + DISABLE_WINDOW_MS);',
+        replace: 'clock.now() + DISABLE_WINDOW_MS);',
+      },
+    ],
+    killers: [SKEWED_SWEEPS_TEST],
   },
 ];

@@ -67,8 +67,8 @@ export const SWEEP_GUARDS: readonly Mutation[] = [
     edits: [
       {
         file: ACCOUNT_LIFE,
-        find: '  if (existing.enabling_since !== null && existing.enabling_since + ENABLE_CLAIM_MS > now) return undefined;',
-        replace: '  if (existing.enabling_since !== null) return undefined;',
+        find: 'return enabling_since !== null && enabling_since + ENABLE_CLAIM_MS > now;',
+        replace: 'return enabling_since !== null;',
       },
     ],
     killers: [ACCOUNT_LIFE_TEST, MODEL],

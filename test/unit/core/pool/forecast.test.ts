@@ -17,6 +17,7 @@ const account = (more: Partial<Account> = {}): Account => ({
   reusable_at: NOW + 30 * MINUTE,
   disabled_at: null,
   enabling_since: null,
+  disabling_since: null,
   last_checked_at: null,
   found_enabled: 0,
   delete_at: null,

@@ -5,15 +5,20 @@ import type { PooledGrant } from '../../../../shared/core/kinds/pooled-service-a
 import { type Account, accountSchema } from '../../../../shared/core/pool/account.ts';
 import {
   afterGrantChange,
+  claimForDisable,
   claimForEnable,
   confirmEnabled,
-  countFoundEnabled,
   lease,
   markChecked,
   quarantine,
   recordShared,
 } from '../../../../shared/core/pool/lifecycle.ts';
-import { COOLDOWN_MARGIN_MS, SHORTEST_COOLDOWN_MS } from '../../../../shared/core/timing.ts';
+import {
+  COOLDOWN_MARGIN_MS,
+  DISABLE_CLAIM_MS,
+  ENABLE_CLAIM_MS,
+  SHORTEST_COOLDOWN_MS,
+} from '../../../../shared/core/timing.ts';
 import { GRANT_ID, grantIn, LATER, NOW, pooled, subject } from '../../../fixtures/grants.ts';
 
 const MINUTE = 60_000;
@@ -32,6 +37,7 @@ const leased: Account = {
   reusable_at: REUSABLE_AT,
   disabled_at: null,
   enabling_since: null,
+  disabling_since: null,
   last_checked_at: null,
   found_enabled: 0,
   delete_at: null,
@@ -41,6 +47,7 @@ const freed = {
   grant_id: null,
   disabled_at: null,
   enabling_since: null,
+  disabling_since: null,
   last_checked_at: null,
   found_enabled: 0,
 };
@@ -263,11 +270,30 @@ describe('an account whose cooldown is over', () => {
   });
 
   it('is looked at again during its cooldown, and not while a sweep enables it', () => {
-    expect(countFoundEnabled({ ...cooling, found_enabled: 2 })).toEqual({ ...cooling, found_enabled: 3 });
     expect(markChecked(cooling, NOW + MINUTE)).toEqual({ ...cooling, last_checked_at: NOW + MINUTE });
     expect(markChecked({ ...cooling, enabling_since: REUSABLE_AT }, REUSABLE_AT + 1)).toBeUndefined();
     for (const state of ['free', 'leased', 'revoking'] as const)
       expect(markChecked(accountIn(state), NOW + MINUTE)).toBeUndefined();
+  });
+
+  it('is disabled again while it cools down and no sweep enables it', () => {
+    const found = { ...cooling, found_enabled: 2 };
+    const disabling = { ...cooling, disabling_since: NOW + MINUTE, found_enabled: 3 };
+    expect(claimForDisable(found, NOW + MINUTE)).toEqual(disabling);
+    expect(claimForDisable({ ...found, enabling_since: NOW }, NOW + MINUTE)).toBeUndefined();
+    // The sweep that began is not at it any more, and can no longer say that it is enabled.
+    const lapsed = { ...found, enabling_since: NOW + MINUTE - ENABLE_CLAIM_MS };
+    expect(claimForDisable(lapsed, NOW + MINUTE)).toEqual(disabling);
+    for (const state of ['free', 'leased', 'revoking', 'shared'] as const)
+      expect(claimForDisable(accountIn(state), NOW + MINUTE)).toBeUndefined();
+  });
+
+  it('is not enabled while a request to disable it again may take effect', () => {
+    const disabling = { ...cooling, disabling_since: REUSABLE_AT - MINUTE };
+    const over = REUSABLE_AT - MINUTE + DISABLE_CLAIM_MS;
+    expect(claimForEnable(disabling, over - 1)).toBeUndefined();
+    expect(claimForEnable(disabling, over)).toEqual({ ...disabling, enabling_since: over });
+    expect(claimForEnable({ ...disabling, disabling_since: NOW }, REUSABLE_AT - 1)).toBeUndefined();
   });
 });
 
