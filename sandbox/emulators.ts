@@ -1,5 +1,6 @@
 // The real Firestore and Firebase Auth emulators. The Firestore emulator is the first of: FIRESTORE_EMULATOR_HOST, an
-// installed gcloud with its Firestore emulator, firebase-tools. The Auth emulator always comes from firebase-tools.
+// installed gcloud with its Firestore emulator, firebase-tools. The Auth emulator is FIREBASE_AUTH_EMULATOR_HOST or comes from
+// firebase-tools.
 // firebase-tools is installed into tools/emulators when it is first needed, and downloads its own Firestore emulator.
 // Sources: cloud.google.com/sdk/gcloud (emulators), firebase.google.com/docs/emulator-suite.
 
@@ -76,7 +77,10 @@ function javaVersion(): Promise<number | undefined> {
 
 /** The emulator behind a proxy: see auth-front.ts. */
 export async function startAuth(): Promise<Emulator> {
-  const emulator = await startFirebase('auth');
+  const configuredHost = process.env.FIREBASE_AUTH_EMULATOR_HOST;
+  const emulator = configuredHost
+    ? { host: configuredHost, startedBy: 'FIREBASE_AUTH_EMULATOR_HOST', stop: async () => {} }
+    : await startFirebase('auth');
   const front = await startAuthFront(emulator.host);
   const stop = async () => {
     await Promise.all([front.close(), emulator.stop()]);

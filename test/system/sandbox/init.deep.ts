@@ -28,6 +28,7 @@ it('issues every credential of a first policy', async () => {
   const policyFile = join(folder, 'policy.yaml');
   const { policy } = policyFrom(readFileSync(policyFile, 'utf8'));
   process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
+  process.env.FIREBASE_AUTH_EMULATOR_HOST = inject('authHost');
   const environment = await openEnvironment({ policy, policyFile });
   try {
     const results: IssuedOnce[] = [];

@@ -26,6 +26,7 @@ describe('a policy of the user', () => {
     const parsed = parsePolicy(TWO_DATABASES_POLICY, policyFile);
     if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
     process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
+    process.env.FIREBASE_AUTH_EMULATOR_HOST = inject('authHost');
     environment = await openEnvironment({ policy: parsed.policy, policyFile });
     playground = await openPlayground(environment);
   });
