@@ -52,6 +52,7 @@ beforeAll(async () => {
   const parsed = parsePolicy(POLICY, policyFile);
   if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
   process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
+  process.env.FIREBASE_AUTH_EMULATOR_HOST = inject('authHost');
   environment = await openEnvironment({ policy: parsed.policy, policyFile });
 });
 afterEach(() => {
