@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { emulatorProjects } from './test/emulator-projects.ts';
-import { SAME_REQUESTS } from './test/in-memory-only.ts';
+import { LONG_ON_EMULATOR, SAME_REQUESTS } from './test/in-memory-only.ts';
 import { SlowestFirst } from './test/slowest-first.ts';
 
 // What is not worth its time before every commit: CONTRIBUTING.md lists it. Continuous integration runs all but the project `model`.
@@ -9,8 +9,7 @@ const GENERATED = ['memory-firestore', 'rules'].map((name) => `test/emulator/${n
 const projects = await emulatorProjects([
   {
     name: 'emulator',
-    include: ['test/emulator/**/*.deep.ts', ...GENERATED, ...SAME_REQUESTS],
-    isolate: false,
+    include: ['test/emulator/**/*.deep.ts', ...GENERATED, ...SAME_REQUESTS, ...LONG_ON_EMULATOR],
     effort: 3,
   },
   { name: 'system', include: ['test/system/**/*.deep.ts'], isolate: true },

@@ -1,4 +1,4 @@
-// The plugin's own tests, with the tools of this machine and with those of busybox. Steps with the latter are in busybox.test.ts.
+// The plugin's own tests, with the tools of this machine and with those of busybox. Steps with the latter are in busybox.deep.ts.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -17,7 +17,7 @@ const LIVE = script(
   const { policy } = readDeployablePolicy(policyFile);
   process.exit(await runSandbox({ policy, policyFile, isExample: true, once: false, shell: false }));`,
 );
-const { FIRESTORE_EMULATOR_HOST: _, ...ENVIRONMENT } = process.env;
+const { FIRESTORE_EMULATOR_HOST: _, FIREBASE_AUTH_EMULATOR_HOST: __, ...ENVIRONMENT } = process.env;
 
 /** `web-release` in examples/policy.yaml. */
 const RELEASE = 'pipeline_id=0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31';

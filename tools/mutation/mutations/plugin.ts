@@ -65,7 +65,7 @@ export const PLUGIN: readonly Mutation[] = [
         replace: '    *) printf \'%s: released\\n\' "$name" ;;\n',
       },
     ],
-    killers: ['test/system/plugin/release.test.ts', 'test/system/plugin/own-tests.deep.ts'],
+    killers: ['test/system/plugin/release.deep.ts', 'test/system/plugin/own-tests.deep.ts'],
   },
   {
     id: 'permanent-failure-retried',
@@ -78,7 +78,7 @@ export const PLUGIN: readonly Mutation[] = [
         replace: '',
       },
     ],
-    killers: ['test/system/plugin/refusal.test.ts'],
+    killers: ['test/system/plugin/refusal.deep.ts'],
   },
   {
     id: 'tokens-of-other-jobs-copied',
