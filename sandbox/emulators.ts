@@ -39,14 +39,8 @@ export async function startFirestore(): Promise<Emulator> {
 
 /** Finds the emulator and checks what it needs. Throws CannotStart before anything is started. */
 export async function chooseFirestore(): Promise<() => Promise<Emulator>> {
-  const configuredHost = process.env.FIRESTORE_EMULATOR_HOST;
-  if (configuredHost) {
-    if (!(await respondsOverHttp(`http://${configuredHost}/`).catch(() => false)))
-      throw new CannotStart(
-        `FIRESTORE_EMULATOR_HOST is ${configuredHost}, but nothing responds there. Start it, or unset the variable.`,
-      );
-    return async () => ({ host: configuredHost, startedBy: 'FIRESTORE_EMULATOR_HOST', stop: async () => {} });
-  }
+  const configured = await configuredEmulator('FIRESTORE_EMULATOR_HOST');
+  if (configured) return async () => configured;
   const jar = jarOfGcloud();
   const least = jar ? GCLOUD_JAVA : FIREBASE_JAVA;
   const found = await javaVersion();
@@ -55,6 +49,17 @@ export async function chooseFirestore(): Promise<() => Promise<Emulator>> {
       `The Firestore emulator needs Java ${least} or newer, and "java -version" ${found === undefined ? 'finds none' : `says ${found}`}: install one, or set FIRESTORE_EMULATOR_HOST to an emulator that runs.`,
     );
   return jar ? () => onFreePorts(() => startJar(jar)) : () => startFirebase('firestore');
+}
+
+/** The emulator that runs where the variable says; undefined when it says nothing. Throws CannotStart when nothing responds there. */
+async function configuredEmulator(
+  variable: 'FIRESTORE_EMULATOR_HOST' | 'FIREBASE_AUTH_EMULATOR_HOST',
+): Promise<Emulator | undefined> {
+  const host = process.env[variable];
+  if (!host) return undefined;
+  if (!(await respondsOverHttp(`http://${host}/`).catch(() => false)))
+    throw new CannotStart(`${variable} is ${host}, but nothing responds there. Start it, or unset the variable.`);
+  return { host, startedBy: variable, stop: async () => {} };
 }
 
 async function startJar(jar: string): Promise<Emulator> {
@@ -75,12 +80,9 @@ function javaVersion(): Promise<number | undefined> {
   });
 }
 
-/** The emulator behind a proxy: see auth-front.ts. */
+/** The emulator behind a proxy: see auth-front.ts. Throws CannotStart. */
 export async function startAuth(): Promise<Emulator> {
-  const configuredHost = process.env.FIREBASE_AUTH_EMULATOR_HOST;
-  const emulator = configuredHost
-    ? { host: configuredHost, startedBy: 'FIREBASE_AUTH_EMULATOR_HOST', stop: async () => {} }
-    : await startFirebase('auth');
+  const emulator = (await configuredEmulator('FIREBASE_AUTH_EMULATOR_HOST')) ?? (await startFirebase('auth'));
   const front = await startAuthFront(emulator.host);
   const stop = async () => {
     await Promise.all([front.close(), emulator.stop()]);
