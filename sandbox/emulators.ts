@@ -10,6 +10,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { DependencyError } from '../shared/runtime/errors.ts';
 import { startAuthFront } from './auth-front.ts';
 import { freePort, type Running, respondsOverHttp, run, untilReady } from './process.ts';
 
@@ -57,9 +58,20 @@ async function configuredEmulator(
 ): Promise<Emulator | undefined> {
   const host = process.env[variable];
   if (!host) return undefined;
-  if (!(await respondsOverHttp(`http://${host}/`).catch(() => false)))
+  if (!(await respondsInTime(host)))
     throw new CannotStart(`${variable} is ${host}, but nothing responds there. Start it, or unset the variable.`);
   return { host, startedBy: variable, stop: async () => {} };
+}
+
+/** Says at once that a connection is refused. A busy machine gets more time than one request has. */
+async function respondsInTime(host: string): Promise<boolean> {
+  for (let triesLeft = 30; triesLeft > 0; triesLeft -= 1)
+    try {
+      return await respondsOverHttp(`http://${host}/`);
+    } catch (error) {
+      if (!(DependencyError.is(error) && error.code === 'timed_out')) return false;
+    }
+  return false;
 }
 
 async function startJar(jar: string): Promise<Emulator> {
