@@ -1,6 +1,6 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import { emulatorProjects } from './test/emulator-projects.ts';
-import { BEFORE_THE_LEDGER, SAME_REQUESTS, WITHOUT_EMULATOR } from './test/in-memory-only.ts';
+import { BEFORE_THE_LEDGER, LONG_ON_EMULATOR, SAME_REQUESTS, WITHOUT_EMULATOR } from './test/in-memory-only.ts';
 import { SlowestFirst } from './test/slowest-first.ts';
 import base from './vitest.config.ts';
 
@@ -10,11 +10,9 @@ const projects = await emulatorProjects([
   {
     name: 'emulator',
     include: ['test/emulator/**/*.test.ts', 'test/http/**/*.test.ts'],
-    exclude: [...WITHOUT_EMULATOR, ...BEFORE_THE_LEDGER, ...SAME_REQUESTS],
-    // As in vitest.config.ts.
-    isolate: false,
+    exclude: [...WITHOUT_EMULATOR, ...BEFORE_THE_LEDGER, ...SAME_REQUESTS, ...LONG_ON_EMULATOR],
   },
-  { name: 'system', include: ['test/system/**/*.test.ts'], isolate: true },
+  { name: 'system', include: ['test/system/**/*.test.ts'] },
 ]);
 
 export default mergeConfig(base, defineConfig({ test: { projects, sequence: { sequencer: SlowestFirst } } }));

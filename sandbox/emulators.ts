@@ -1,5 +1,6 @@
 // The real Firestore and Firebase Auth emulators. The Firestore emulator is the first of: FIRESTORE_EMULATOR_HOST, an
-// installed gcloud with its Firestore emulator, firebase-tools. The Auth emulator always comes from firebase-tools.
+// installed gcloud with its Firestore emulator, firebase-tools. The Auth emulator is FIREBASE_AUTH_EMULATOR_HOST or comes from
+// firebase-tools.
 // firebase-tools is installed into tools/emulators when it is first needed, and downloads its own Firestore emulator.
 // Sources: cloud.google.com/sdk/gcloud (emulators), firebase.google.com/docs/emulator-suite.
 
@@ -9,6 +10,7 @@ import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { DependencyError } from '../shared/runtime/errors.ts';
 import { startAuthFront } from './auth-front.ts';
 import { freePort, type Running, respondsOverHttp, run, untilReady } from './process.ts';
 
@@ -38,14 +40,8 @@ export async function startFirestore(): Promise<Emulator> {
 
 /** Finds the emulator and checks what it needs. Throws CannotStart before anything is started. */
 export async function chooseFirestore(): Promise<() => Promise<Emulator>> {
-  const configuredHost = process.env.FIRESTORE_EMULATOR_HOST;
-  if (configuredHost) {
-    if (!(await respondsOverHttp(`http://${configuredHost}/`).catch(() => false)))
-      throw new CannotStart(
-        `FIRESTORE_EMULATOR_HOST is ${configuredHost}, but nothing responds there. Start it, or unset the variable.`,
-      );
-    return async () => ({ host: configuredHost, startedBy: 'FIRESTORE_EMULATOR_HOST', stop: async () => {} });
-  }
+  const configured = await configuredEmulator('FIRESTORE_EMULATOR_HOST');
+  if (configured) return async () => configured;
   const jar = jarOfGcloud();
   const least = jar ? GCLOUD_JAVA : FIREBASE_JAVA;
   const found = await javaVersion();
@@ -54,6 +50,28 @@ export async function chooseFirestore(): Promise<() => Promise<Emulator>> {
       `The Firestore emulator needs Java ${least} or newer, and "java -version" ${found === undefined ? 'finds none' : `says ${found}`}: install one, or set FIRESTORE_EMULATOR_HOST to an emulator that runs.`,
     );
   return jar ? () => onFreePorts(() => startJar(jar)) : () => startFirebase('firestore');
+}
+
+/** The emulator that runs where the variable says; undefined when it says nothing. Throws CannotStart when nothing responds there. */
+async function configuredEmulator(
+  variable: 'FIRESTORE_EMULATOR_HOST' | 'FIREBASE_AUTH_EMULATOR_HOST',
+): Promise<Emulator | undefined> {
+  const host = process.env[variable];
+  if (!host) return undefined;
+  if (!(await respondsInTime(host)))
+    throw new CannotStart(`${variable} is ${host}, but nothing responds there. Start it, or unset the variable.`);
+  return { host, startedBy: variable, stop: async () => {} };
+}
+
+/** Says at once that a connection is refused. A busy machine gets more time than one request has. */
+async function respondsInTime(host: string): Promise<boolean> {
+  for (let triesLeft = 30; triesLeft > 0; triesLeft -= 1)
+    try {
+      return await respondsOverHttp(`http://${host}/`);
+    } catch (error) {
+      if (!(DependencyError.is(error) && error.code === 'timed_out')) return false;
+    }
+  return false;
 }
 
 async function startJar(jar: string): Promise<Emulator> {
@@ -74,9 +92,9 @@ function javaVersion(): Promise<number | undefined> {
   });
 }
 
-/** The emulator behind a proxy: see auth-front.ts. */
+/** The emulator behind a proxy: see auth-front.ts. Throws CannotStart. */
 export async function startAuth(): Promise<Emulator> {
-  const emulator = await startFirebase('auth');
+  const emulator = (await configuredEmulator('FIREBASE_AUTH_EMULATOR_HOST')) ?? (await startFirebase('auth'));
   const front = await startAuthFront(emulator.host);
   const stop = async () => {
     await Promise.all([front.close(), emulator.stop()]);

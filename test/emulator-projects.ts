@@ -6,20 +6,23 @@ interface Project {
   readonly name: string;
   readonly include: string[];
   readonly exclude?: string[];
-  readonly isolate: boolean;
+  /** Whether each file has a process of its own. Default: false, as in vitest.config.ts. */
+  readonly isolate?: boolean;
+  /** See test/start-emulators.ts. Default: 1. */
+  readonly effort?: number;
 }
 
 /** None where the emulators cannot be started. @throws {Error} there, with CI=true: nothing is skipped then */
 export async function emulatorProjects(projects: readonly Project[]) {
   if (!(await canStart(projects))) return [];
-  return projects.map(({ name, include, exclude = [], isolate }) => ({
+  return projects.map(({ name, include, exclude = [], isolate = false, effort = 1 }) => ({
     extends: './vitest.config.ts',
     test: {
       name,
       include,
       exclude,
       isolate,
-      provide: { ledger: 'emulator' as const },
+      provide: { ledger: 'emulator' as const, effort },
       globalSetup: ['test/build-functions.ts', 'test/start-emulators.ts'],
     },
   }));

@@ -1,4 +1,4 @@
-// The files of test/http that run in memory only. All others run on the emulator too, where Firestore's transactions, queries and
+// The files of test/http that run in memory only in check. All others run on the emulator too, where Firestore's transactions, queries and
 // indexes are Google's own. test/unit/in-memory-only.test.ts keeps these lists right.
 
 /** They open no ledger, or have one in memory in every project: on the emulator each would be the same test again. */
@@ -47,6 +47,15 @@ export const SAME_REQUESTS = [
   'token-unavailable',
   'unknown-tokens',
   'webhook-failures',
+].map(fileOf);
+
+/** They take seconds on the emulator, for what others do there in less. `npm run test:deep` has them. */
+export const LONG_ON_EMULATOR = [
+  'ledger/grant-pages',
+  'policy-changes',
+  'reconcile-jobs',
+  'restore-rehearsal',
+  'verified-webhooks',
 ].map(fileOf);
 
 function fileOf(name: string): string {

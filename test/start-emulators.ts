@@ -9,6 +9,8 @@ declare module 'vitest' {
     ledger: 'memory' | 'emulator';
     firestoreHost: string;
     authHost: string;
+    /** By which properties that are checked on the emulators multiply the number of their runs. */
+    effort: number;
   }
 }
 

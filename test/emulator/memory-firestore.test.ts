@@ -360,7 +360,7 @@ describe('the Firestore in memory', () => {
         const memory = player(firestore, firestore.collection(name));
         for (const step of [...before, ...steps]) expect(await memory(step)).toEqual(await real(step));
       }),
-      { numRuns: 150 },
+      { numRuns: 50 * inject('effort') },
     );
   });
 

@@ -4,7 +4,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { BEFORE_THE_LEDGER, SAME_REQUESTS, WITHOUT_EMULATOR } from '../in-memory-only.ts';
+import { BEFORE_THE_LEDGER, LONG_ON_EMULATOR, SAME_REQUESTS, WITHOUT_EMULATOR } from '../in-memory-only.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const files = globSync('test/http/**/*.test.ts', { cwd: ROOT }).sort();
@@ -26,7 +26,7 @@ describe('the tests that run in memory only', () => {
   });
 
   it('are others that neither race nor read and write the ledger of their own', () => {
-    expect(files).toEqual(expect.arrayContaining([...BEFORE_THE_LEDGER, ...SAME_REQUESTS]));
+    expect(files).toEqual(expect.arrayContaining([...BEFORE_THE_LEDGER, ...SAME_REQUESTS, ...LONG_ON_EMULATOR]));
     for (const file of [...BEFORE_THE_LEDGER, ...SAME_REQUESTS])
       expect(textOf(file), file).not.toMatch(/\b(failQueries|aroundCommit|runTransaction)\b/);
     for (const file of BEFORE_THE_LEDGER) expect(textOf(file), file).not.toMatch(/\bfirestoreAs\b/);
@@ -34,7 +34,9 @@ describe('the tests that run in memory only', () => {
 
   it('leave every module of the ledger to tests that run on the emulator', () => {
     const onEmulator = [
-      ...files.filter((file) => ![...WITHOUT_EMULATOR, ...BEFORE_THE_LEDGER, ...SAME_REQUESTS].includes(file)),
+      ...files.filter(
+        (file) => ![...WITHOUT_EMULATOR, ...BEFORE_THE_LEDGER, ...SAME_REQUESTS, ...LONG_ON_EMULATOR].includes(file),
+      ),
       ...globSync('test/emulator/**/*.test.ts', { cwd: ROOT }),
     ];
     const reached = new Set(onEmulator.flatMap((file) => [...modulesOf(file)]));

@@ -189,7 +189,7 @@ describe('the examples', () => {
     // The rules are compared with the policy by test/system/cli/rules.test.ts, the schemas by test/unit/scripts/docs.test.ts.
     // test/system/cli/policy-diff.test.ts runs the step that reviews the policy, doctor-deployed.test.ts
     // the one that reviews the deployment, and policy-test.test.ts the tests of the policy.
-    // doctor-live.test.ts runs the pipeline that measures revocation, and test/unit/cli/review-pipeline.test.ts the one that reviews a month.
+    // doctor-live.deep.ts runs the pipeline that measures revocation, and test/unit/cli/review-pipeline.test.ts the one that reviews a month.
     const elsewhere = [
       'firestore.rules',
       'keydesk-policy.schema.json',

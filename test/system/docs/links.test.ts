@@ -8,7 +8,7 @@ import { ROOT } from '../../../sandbox/functions.ts';
 const NOT_OURS = /(^|\/)(\.git|node_modules|dist)(\/|$)/;
 const FILE = /`((?:bench|cli|deploy|docs|examples|functions|plugin|sandbox|scripts|shared|test)\/[\w./-]+)`/g;
 /** A test file, and the titles of tests that follow it. */
-const TITLES = /`(test\/[\w./-]+\.test\.ts)` ((?:"[^"]*"(?:, )?)+)/g;
+const TITLES = /`(test\/[\w./-]+\.(?:test|deep)\.ts)` ((?:"[^"]*"(?:, )?)+)/g;
 /** npm's own. */
 const COMMANDS = ['ci', 'install', 'pack', 'start', 'test'];
 

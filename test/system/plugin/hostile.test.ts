@@ -1,13 +1,14 @@
 // Anything can be in the plugin's environment and settings: it is refused with a clear message, or passed on as it is. It is
-// never run, and never reveals a secret.
+// never run, and never reveals a secret. More environments are in hostile-environment.deep.ts.
 
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PluginConfiguration } from '../../../sandbox/fakes/buildkite/plugin.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
-import { PLUGIN, recorder, runAStep, SECRET, USE_CREDENTIALS } from './step.ts';
+import { evilIn, expectNothingRan, runWholeStep } from './hostile-step.ts';
+import { PLUGIN, recorder, runAStep } from './step.ts';
 
 let service: InProcessKeydesk;
 let folder: string;
@@ -20,9 +21,7 @@ afterAll(async () => {
   await service.close();
 });
 
-/** Text that does something wherever it is evaluated, split or expanded. */
-const evil = () => `a b"c'd\\e*?[f]$(touch ${folder}/ran)\`touch ${folder}/ran\`\${HOME}; touch ${folder}/ran #&|<>%s`;
-const expectNothingRan = () => expect(existsSync(join(folder, 'ran'))).toBe(false);
+const evil = () => evilIn(folder);
 
 describe('the configuration', () => {
   it.each<[string, () => PluginConfiguration, string[]]>([
@@ -151,7 +150,7 @@ describe('the configuration', () => {
     expect(reported?.slice(0, -1)).toEqual(problems.map((problem) => expect.stringContaining(`  ${problem}`)));
     expect(output).not.toMatch(/touch|secret|nowhere|ran #/);
     expect(leftBehind).toEqual([]);
-    expectNothingRan();
+    expectNothingRan(folder);
   });
 
   it('carries an audience exactly as it is, to the agent and through the executable', async () => {
@@ -170,37 +169,13 @@ describe('the configuration', () => {
     const again = recorder(folder, 'buildkite-agent');
     await runAStep(service, { command: `/bin/sh '${script}/job-token'`, path: [again.folder] });
     expect(again.calls()).toContain(`--audience=${audience}\n--claim=agent_tag:a$(b)\n`);
-    expectNothingRan();
+    expectNothingRan(folder);
   });
 });
 
 describe('the environment', () => {
-  /** A whole step with every kind of secret in it; none of them may come to light anywhere. */
-  async function wholeStep(options: { use?: PluginConfiguration; environment?: Record<string, string> } = {}) {
-    const token = join(mkdtempSync(join(folder, 'token-')), 'token');
-    const curl = recorder(folder, 'curl');
-    // Not with the shell, which may be tracing.
-    const keep = `node -e 'require("fs").writeFileSync("${token}", process.env.EXPORT)'`;
-    const ran = await runAStep(service, {
-      command: `${keep}; unset http_proxy ALL_PROXY; ${USE_CREDENTIALS}`,
-      uses: [{ credentials: ['staging-config', { name: 'staging-export', token: 'EXPORT' }], ...options.use }],
-      environment: options.environment ?? {},
-      path: [curl.folder],
-    });
-    expect(ran.raw).not.toMatch(SECRET);
-    expect(curl.calls()).not.toMatch(SECRET);
-    const handed = readFileSync(token, 'utf8');
-    expect(handed).toMatch(SECRET);
-    expect((await service.introspect(handed)).json.credential).toBe('staging-export');
-    expect(ran.raw).toMatch(/^sha256 [0-9a-f]{64}$/m);
-    expect(ran.exitCode).toBe(0);
-    expect(ran.leftBehind).toEqual([]);
-    expectNothingRan();
-    return curl.calls();
-  }
-
   it('shows no secret in curl’s arguments, in the log, or on disk afterwards', async () => {
-    const curl = await wholeStep();
+    const curl = await runWholeStep({ service, folder });
     expect(curl.split('\n').filter((argument) => argument.startsWith('http'))).toEqual([
       `${service.tokenUrl}/token/staging-config`,
       `${service.tokenUrl}/token/staging-export`,
@@ -210,82 +185,6 @@ describe('the environment', () => {
   });
 
   it('and none with a job token in a file', async () => {
-    await wholeStep({ use: { 'job-token': 'file' } });
+    await runWholeStep({ service, folder }, { use: { 'job-token': 'file' } });
   });
-
-  const inherited = 'errexit:nounset:noglob:allexport:verbose:xtrace:noclobber';
-  it.each<[string, () => Record<string, string>]>([
-    ['tracing, inherited', () => ({ SHELLOPTS: 'xtrace' })],
-    ['every option that can be inherited', () => ({ SHELLOPTS: inherited, BASHOPTS: 'nocasematch:failglob:xpg_echo' })],
-    ['tracing, from BASH_ENV', () => ({ BASH_ENV: fileWith('set -x; IFS=/; shopt -s nocasematch nullglob; umask 0') })],
-    ['POSIX mode', () => ({ POSIXLY_CORRECT: '1' })],
-    ['a curl configuration that tells all', () => ({ HOME: homeWith('.curlrc', 'verbose\ntrace-ascii = "-"\n') })],
-    ['another curl configuration', () => ({ CURL_HOME: homeWith('.curlrc', 'verbose\n') })],
-    ['a HOME that does things', () => ({ HOME: evil() })],
-    [
-      'variables of its own names',
-      () => ({ KEYDESK_URL: 'x', KEYDESK_JOB_TOKEN: 'x', KEYDESK_NAMES: 'x', REPLY: 'x' }),
-    ],
-    ['evil in what the agent sets', () => ({ BUILDKITE_BRANCH: evil(), BUILDKITE_MESSAGE: `${evil()}\n+++ x` })],
-    ['a proxy', () => ({ http_proxy: 'http://127.0.0.1:9', ALL_PROXY: 'http://127.0.0.1:9' })],
-  ])('brings none to light with %s', async (_, environment) => {
-    await wholeStep({ environment: environment() });
-  });
-
-  it('that inherits a shell’s options keeps them', async () => {
-    const SHELLOPTS = 'braceexpand:hashall:interactive-comments:xtrace';
-    const { environment } = await runAStep(service, { environment: { SHELLOPTS, KEYDESK_URL: 'https://of.the/job' } });
-    expect(environment.SHELLOPTS).toBe(SHELLOPTS);
-    expect(environment.KEYDESK_URL).toBe('https://of.the/job');
-    expect(Object.keys(environment).filter((name) => name.startsWith('KEYDESK_'))).toEqual([
-      'KEYDESK_URL',
-      'KEYDESK_DIR',
-    ]);
-  });
-
-  it.each([
-    ['white space', 'with space'],
-    ['quotes', `with'quote"s`],
-    ['a command', '$(touch ran)'],
-    ['a colon', 'with:colon'],
-  ])('with %s in TMPDIR makes the private folder in /tmp, and removes it too', async (_, name) => {
-    const TMPDIR = join(folder, name);
-    mkdirSync(TMPDIR);
-    const { exitCode, environment } = await runAStep(service, { environment: { TMPDIR }, command: USE_CREDENTIALS });
-    expect(exitCode).toBe(0);
-    expect(environment.KEYDESK_DIR).toMatch(/^\/tmp\/keydesk-[A-Za-z0-9]{10}$/);
-    expect(existsSync(String(environment.KEYDESK_DIR))).toBe(false);
-    expect(readdirSync(TMPDIR)).toEqual([]);
-    expectNothingRan();
-  });
-
-  it('may have no TMPDIR, one that is not there, or one that ends in a slash', async () => {
-    for (const TMPDIR of ['', '/nonexistent/tmp', `${folder}/`]) {
-      const { exitCode, environment } = await runAStep(service, { environment: { TMPDIR } });
-      expect(exitCode).toBe(0);
-      expect(environment.KEYDESK_DIR).toMatch(/^(\/[^/]+)+\/keydesk-[A-Za-z0-9]{10}$/);
-      expect(existsSync(String(environment.KEYDESK_DIR))).toBe(false);
-    }
-  });
-
-  it('may hold the plugin at a path that does things', async () => {
-    const keydesk = join(folder, evil().replaceAll('/', '_'));
-    cpSync(PLUGIN, keydesk, { recursive: true });
-    const { exitCode, output } = await runAStep(service, { plugins: { keydesk }, command: USE_CREDENTIALS });
-    expect(exitCode).toBe(0);
-    expect(output).toContain('staging-config: released');
-    expectNothingRan();
-  });
-
-  function fileWith(text: string): string {
-    const file = join(mkdtempSync(join(folder, 'file-')), 'file');
-    writeFileSync(file, `${text}\n`);
-    return file;
-  }
-
-  function homeWith(name: string, text: string): string {
-    const home = mkdtempSync(join(folder, 'home-'));
-    writeFileSync(join(home, name), text);
-    return home;
-  }
 });

@@ -1,13 +1,13 @@
-// The sandbox checks what the Firestore emulator needs before it starts anything, and names what is missing.
+// The sandbox checks what the emulators need before it starts them, and names what is missing.
 
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CannotStart, chooseFirestore } from '../../../sandbox/emulators.ts';
+import { CannotStart, chooseFirestore, startAuth } from '../../../sandbox/emulators.ts';
 import { script, watch } from './processes.ts';
 
-describe('the choice of a Firestore emulator', () => {
+describe('the choice of an emulator', () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'keydesk-java-'));
@@ -68,6 +68,12 @@ describe('the choice of a Firestore emulator', () => {
     vi.stubEnv('FIRESTORE_EMULATOR_HOST', '127.0.0.1:1');
     await expect(chooseFirestore()).rejects.toBeInstanceOf(CannotStart);
     await expect(chooseFirestore()).rejects.toThrow('FIRESTORE_EMULATOR_HOST is 127.0.0.1:1');
+  });
+
+  it('fails when nothing responds at FIREBASE_AUTH_EMULATOR_HOST', async () => {
+    vi.stubEnv('FIREBASE_AUTH_EMULATOR_HOST', '127.0.0.1:1');
+    await expect(startAuth()).rejects.toBeInstanceOf(CannotStart);
+    await expect(startAuth()).rejects.toThrow('FIREBASE_AUTH_EMULATOR_HOST is 127.0.0.1:1');
   });
 
   it('stops the sandbox with the message and nothing else', async () => {

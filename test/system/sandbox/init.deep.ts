@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, expect, inject, it, vi } from 'vitest';
 import { openEnvironment } from '../../../sandbox/environment.ts';
 import { type IssuedOnce, issueEach } from '../../../sandbox/policy-run.ts';
 import { policyFrom } from '../../fixtures/policy-tests.ts';
@@ -21,13 +21,17 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'keydesk-init-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 it('issues every credential of a first policy', async () => {
   expect(await runCli('init', FLAGS, { cwd: folder })).toMatchObject({ code: 0 });
   const policyFile = join(folder, 'policy.yaml');
   const { policy } = policyFrom(readFileSync(policyFile, 'utf8'));
-  process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
+  vi.stubEnv('FIRESTORE_EMULATOR_HOST', inject('firestoreHost'));
+  vi.stubEnv('FIREBASE_AUTH_EMULATOR_HOST', inject('authHost'));
   const environment = await openEnvironment({ policy, policyFile });
   try {
     const results: IssuedOnce[] = [];

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { type Environment, openEnvironment } from '../../../sandbox/environment.ts';
 import { exampleJobFor } from '../../../sandbox/example-job.ts';
 import { policyLines } from '../../../sandbox/lines.ts';
@@ -25,11 +25,13 @@ describe('a policy of the user', () => {
     writeFileSync(policyFile, TWO_DATABASES_POLICY);
     const parsed = parsePolicy(TWO_DATABASES_POLICY, policyFile);
     if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
-    process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
+    vi.stubEnv('FIRESTORE_EMULATOR_HOST', inject('firestoreHost'));
+    vi.stubEnv('FIREBASE_AUTH_EMULATOR_HOST', inject('authHost'));
     environment = await openEnvironment({ policy: parsed.policy, policyFile });
     playground = await openPlayground(environment);
   });
   afterAll(async () => {
+    vi.unstubAllEnvs();
     await playground?.close();
     await environment?.close();
     rmSync(folder, { recursive: true, force: true });

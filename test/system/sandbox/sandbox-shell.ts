@@ -1,4 +1,4 @@
-// Runs a script in the sandbox's shell, as `npm start -- --shell < SCRIPT` does, on the emulator of the tests.
+// Runs a script in the sandbox's shell, as `npm start -- --shell < SCRIPT` does, on the emulators of the tests.
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -28,6 +28,7 @@ export function runInShell(text: string, policyFile?: string): Promise<ShellRun>
       ...process.env,
       SHELL: 'bash',
       FIRESTORE_EMULATOR_HOST: inject('firestoreHost'),
+      FIREBASE_AUTH_EMULATOR_HOST: inject('authHost'),
       POLICY_FILE: policyFile ?? join(ROOT, 'examples/policy.yaml'),
       IS_EXAMPLE: String(policyFile === undefined),
     },

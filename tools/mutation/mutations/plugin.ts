@@ -4,8 +4,8 @@ import type { Mutation } from '../mutation.ts';
 
 const EXPORT = 'plugin/lib/export.bash';
 
-const MOUNTED_TEST = 'test/system/plugin/mounted.test.ts';
-const CLIENT_FOLDERS_TEST = 'test/system/plugin/client-folders.test.ts';
+const MOUNTED_TEST = 'test/system/plugin/mounted.deep.ts';
+const CLIENT_FOLDERS_TEST = 'test/system/plugin/client-folders.deep.ts';
 
 export const PLUGIN: readonly Mutation[] = [
   {
@@ -65,7 +65,7 @@ export const PLUGIN: readonly Mutation[] = [
         replace: '    *) printf \'%s: released\\n\' "$name" ;;\n',
       },
     ],
-    killers: ['test/system/plugin/release.test.ts', 'test/system/plugin/lint.test.ts'],
+    killers: ['test/system/plugin/release.deep.ts', 'test/system/plugin/own-tests.deep.ts'],
   },
   {
     id: 'permanent-failure-retried',
@@ -78,7 +78,7 @@ export const PLUGIN: readonly Mutation[] = [
         replace: '',
       },
     ],
-    killers: ['test/system/plugin/refusal.test.ts'],
+    killers: ['test/system/plugin/refusal.deep.ts'],
   },
   {
     id: 'tokens-of-other-jobs-copied',
@@ -104,6 +104,6 @@ export const PLUGIN: readonly Mutation[] = [
         replace: '      true; then\n',
       },
     ],
-    killers: ['test/system/plugin/lint.test.ts'],
+    killers: ['test/system/plugin/own-tests.deep.ts'],
   },
 ];

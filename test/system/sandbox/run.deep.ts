@@ -17,12 +17,12 @@ const LIVE = script(
   const { policy } = readDeployablePolicy(policyFile);
   process.exit(await runSandbox({ policy, policyFile, isExample: true, once: false, shell: false }));`,
 );
-const { FIRESTORE_EMULATOR_HOST: _, ...ENVIRONMENT } = process.env;
+const { FIRESTORE_EMULATOR_HOST: _, FIREBASE_AUTH_EMULATOR_HOST: __, ...ENVIRONMENT } = process.env;
 
 /** `web-release` in examples/policy.yaml. */
 const RELEASE = 'pipeline_id=0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31';
 
-describe('the sandbox', { timeout: 120_000 }, () => {
+describe('the sandbox', () => {
   let sandbox: Watched;
   let logFile = '';
   let lines: string[];
@@ -31,16 +31,16 @@ describe('the sandbox', { timeout: 120_000 }, () => {
   beforeAll(async () => {
     sandbox = watch(process.execPath, LIVE, ENVIRONMENT);
     const isUp = () => expect(sandbox.out() + sandbox.err()).toMatch(/-d pipeline_id=\)"\n$/);
-    await vi.waitFor(isUp, { timeout: 110_000, interval: 100 });
+    await vi.waitFor(isUp, { timeout: 280_000, interval: 100 });
     logFile = /tail -f (\S+)\n/.exec(sandbox.out())?.[1] ?? '';
     lines = sandbox.out().split('one by one:\n\n')[1]?.trimEnd().split('\n') ?? [];
     jobs = /http:\S+\/jobs/.exec(lines.join('\n'))?.[0] ?? '';
-  }, 120_000);
+  });
   afterAll(async () => {
     sandbox.child.kill('SIGTERM');
     await sandbox.ended;
     if (logFile) rmSync(dirname(logFile), { recursive: true, force: true });
-  }, 60_000);
+  });
 
   const shell = (commands: string) => promisify(execFile)('bash', ['-c', commands]);
   /** Starts a job with the claims and requests the credential. @returns what was printed */

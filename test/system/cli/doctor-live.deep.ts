@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { documentSchema } from '../../../cli/live/document.ts';
 import { type Environment, openEnvironment } from '../../../sandbox/environment.ts';
@@ -51,7 +51,8 @@ beforeAll(async () => {
   writeFileSync(policyFile, POLICY);
   const parsed = parsePolicy(POLICY, policyFile);
   if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
-  process.env.FIRESTORE_EMULATOR_HOST = inject('firestoreHost');
+  vi.stubEnv('FIRESTORE_EMULATOR_HOST', inject('firestoreHost'));
+  vi.stubEnv('FIREBASE_AUTH_EMULATOR_HOST', inject('authHost'));
   environment = await openEnvironment({ policy: parsed.policy, policyFile });
 });
 afterEach(() => {
@@ -59,6 +60,7 @@ afterEach(() => {
   expect(environment.google.unexpected).toEqual([]);
 });
 afterAll(async () => {
+  vi.unstubAllEnvs();
   await environment?.close();
   rmSync(folder, { recursive: true, force: true });
 });
