@@ -133,7 +133,12 @@ async function openKeydesk(firestoreHost: string, clock: Clock): Promise<Keydesk
   const sweeping = createSweepDeps(deps);
   await Promise.all([warmUp(), sweeping.warmUp()]);
   const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
-  return { issuing: { policy, verifyJobToken, ...clients, clock }, sweeping, close: () => google.close() };
+  const verifyAgentToken = () => Promise.reject(new Error('no rule of the bench has an agent'));
+  return {
+    issuing: { policy, verifyJobToken, verifyAgentToken, ...clients, clock },
+    sweeping,
+    close: () => google.close(),
+  };
 }
 
 /** A job token of the bench is the id of its job. */

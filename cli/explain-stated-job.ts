@@ -50,7 +50,8 @@ function explain(claims: JobClaims, { line }: StatedJob, { read: { policy, writt
   const granted = explanations.filter(({ outcome }) => outcome === 'granted');
   const refused = explanations.filter(({ outcome }) => outcome === 'refused');
   const instead = known.filter((name) => !names.includes(name) && decide(policy, claims, name).outcome === 'granted');
-  return { explanations: [...granted, ...refused], instead };
+  const conditional = explanations.filter(({ outcome }) => outcome === 'conditional');
+  return { explanations: [...granted, ...conditional, ...refused], instead };
 }
 
 type Job = Exclude<ReturnType<typeof toJobClaims>, { problems: string[] }>;

@@ -2,12 +2,11 @@
 // would block nothing.
 
 import { closestName } from '../../shared/core/closest-name.ts';
-import { EXACT_FIELDS, type ExactField, type Selector } from '../../shared/core/kill-switch.ts';
+import { EXACT_FIELDS, type ExactField, type Selector, selectedValues } from '../../shared/core/kill-switch.ts';
 import type { KillRequest } from '../../shared/core/operator-api/admin.ts';
 import { describeSelector, fromWire } from '../../shared/core/operator-api/selector.ts';
 import type { Policy } from '../../shared/core/policy/policy.ts';
 import { visible } from '../../shared/core/policy/visible-text.ts';
-import { toJobFields } from '../../shared/core/subject/buildkite-job.ts';
 import type { AdminDeps } from '../../shared/wiring/admin.ts';
 import { policyInForce } from '../runtime/policy-in-force.ts';
 import type { Failure } from '../runtime/private-handler.ts';
@@ -85,7 +84,7 @@ async function liveValues({ killSwitchLedger }: Deps, field: ExactField): Promis
   let pages = 0;
   for await (const { grants } of killSwitchLedger.liveGrants()) {
     for (const grant of grants) {
-      const value = { ...grant, ...toJobFields(grant.subject) }[field];
+      const value = selectedValues(grant)[field];
       if (value !== null) values.add(value);
     }
     pages += 1;

@@ -5,6 +5,7 @@ import { firebaseUserChangedEvent } from '../../shared/audit/firebase-user-event
 import type { AuditLogger } from '../../shared/audit/logger.ts';
 import { createGrantDocumentOpener } from '../../shared/firestore/grant-document.ts';
 import { createMint } from '../../shared/google/mint.ts';
+import { createConditionLedger } from '../../shared/ledger/conditions.ts';
 import { createDeploymentLedger } from '../../shared/ledger/deployments.ts';
 import { createFirebaseUserLedger } from '../../shared/ledger/firebase-users.ts';
 import { createIssuanceLedger } from '../../shared/ledger/issuance.ts';
@@ -19,6 +20,7 @@ export function createTokenDeps(deps: ClientSettings & { readonly audit: AuditLo
   const firebaseUsers = createFirebaseUserLedger(ledger, clock);
   return {
     ledger: createIssuanceLedger(ledger, clock),
+    conditionLedger: createConditionLedger(ledger, clock),
     deploymentLedger: createDeploymentLedger(ledger, clock),
     issuesInProgress: new IssuesInProgress<IssueResult>(clock),
     openGrantDocument: createGrantDocumentOpener(openDatabase, clock),

@@ -22,7 +22,10 @@ export interface RefusalContext {
 
 /** The response to a refusal: brief for the caller, complete for the audit log. */
 export function refusalResponse(refusal: Refusal, context: RefusalContext): HttpResponse {
-  const { status, error, description, retryAfter, missingClaims, allow, permanent } = toWireError(refusal, context);
+  const { status, error, description, retryAfter, missingClaims, step, allow, permanent } = toWireError(
+    refusal,
+    context,
+  );
   return {
     status,
     headers: {
@@ -37,6 +40,7 @@ export function refusalResponse(refusal: Refusal, context: RefusalContext): Http
       request_id: context.request_id,
       error_description: `${description} Request id: ${context.request_id}`,
       ...(missingClaims === undefined ? {} : { missing_claims: missingClaims }),
+      ...(step === undefined ? {} : { step }),
       ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
       ...(permanent ? { permanent } : {}),
     },

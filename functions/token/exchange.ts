@@ -16,7 +16,7 @@ import { dependencyFailureResponse, refusalResponse } from './error-response.ts'
 import { FORM_CONTENT_TYPE, isFormRequest } from './form.ts';
 import type { LookupLimit } from './lookup-limit.ts';
 
-const JOB_TOKEN_LIMIT = 8 * 1024;
+const SENT_TOKEN_LIMIT = 8 * 1024;
 
 export interface ExchangeDeps {
   readonly issueToken: (requested: TokenRequest, request_id: string) => Promise<IssueResult>;
@@ -35,8 +35,8 @@ export function createExchangeHandlers({ issueToken, contact, policySha256, cloc
     bearer: boolean,
   ): Promise<HttpResponse> => {
     const context = { request_id: request.request_id, bearer, credentialName: requested.credentialName };
-    if (Buffer.byteLength(requested.jobToken) > JOB_TOKEN_LIMIT)
-      return refusalResponse({ reason: 'request_too_large', limit: '8 KiB for a job token' }, context);
+    if ([requested.jobToken, requested.agentToken ?? ''].some((sent) => Buffer.byteLength(sent) > SENT_TOKEN_LIMIT))
+      return refusalResponse({ reason: 'request_too_large', limit: '8 KiB for a token' }, context);
     try {
       const result = await issueToken(requested, request.request_id);
       if (result.outcome === 'issued') lookups.markHolder(request.remoteIp);
@@ -71,7 +71,8 @@ export function createExchangeHandlers({ issueToken, contact, policySha256, cloc
     if (/^\/*$/.test(credentialName))
       return refusalResponse(CREDENTIAL_NOT_NAMED, { request_id: request.request_id, bearer: true });
     const jobToken = /^Bearer +(\S.*)$/i.exec(request.headers.authorization ?? '')?.[1]?.trim() ?? '';
-    return issueAndRespond({ jobToken, credentialName, scopes: [], lifetime: undefined }, request, true);
+    const agentToken = request.headers[AGENT_TOKEN_HEADER]?.trim() || undefined;
+    return issueAndRespond({ jobToken, agentToken, credentialName, scopes: [], lifetime: undefined }, request, true);
   };
 
   return { byForm, byPath };
@@ -81,6 +82,9 @@ export function createExchangeHandlers({ issueToken, contact, policySha256, cloc
 function accountQuarantinedEvent({ permanent, dependency, message, code }: DependencyError): AuditEvent {
   return auditEvent('account.quarantined', { ...permanent, dependency, error: message, code });
 }
+
+/** Where curl sends the machine's token. */
+const AGENT_TOKEN_HEADER = 'keydesk-actor-token';
 
 const FORM_OR_PATH = `${FORM_CONTENT_TYPE}; without a form, use POST /token/CREDENTIAL`;
 

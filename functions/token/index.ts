@@ -6,7 +6,9 @@ import { createJobTokenVerifier, jobTokenKeysUrl } from '../../shared/buildkite/
 import { apiKeyProblems } from '../../shared/core/policy/api-key-to-be-created.ts';
 import { ledgerExposureProblems } from '../../shared/core/policy/ledger-exposure.ts';
 import { DEFAULT_POLICY_FILE, parseSettings } from '../../shared/core/settings.ts';
-import { JwksCache } from '../../shared/oidc/jwks-cache.ts';
+import { createAgentTokenVerifier } from '../../shared/identity-providers/agent-token.ts';
+import { createProviderKeys } from '../../shared/identity-providers/provider-keys.ts';
+import { JwksCache, type KeySetProblem } from '../../shared/oidc/jwks-cache.ts';
 import { endGrant } from '../../shared/operations/end-job.ts';
 import { type IssueResult, issueToken } from '../../shared/operations/issue-token.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -24,16 +26,24 @@ const policyFile = process.env.KEYDESK_POLICY?.trim() || DEFAULT_POLICY_FILE;
 const { settings, policy } = configure();
 
 const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
+const sendRequest = createHttpClient(systemClock);
+const onUnusable = (problem: KeySetProblem) => audit(keysUnusableEvent(problem));
 const keys = new JwksCache({
+  algorithms: ['RS256'],
   url: jobTokenKeysUrl(settings.KEYDESK_ISSUER),
-  sendRequest: createHttpClient(systemClock),
+  sendRequest,
   clock: systemClock,
-  onUnusable: (problem) => audit(keysUnusableEvent(problem)),
+  onUnusable,
 });
 const verifyJobToken = createJobTokenVerifier({
   issuer: settings.KEYDESK_ISSUER,
   policy: policy.policy,
   getKeys: keys.getKeys,
+});
+
+const verifyAgentToken = createAgentTokenVerifier({
+  policy: policy.policy,
+  getKeys: createProviderKeys({ policy: policy.policy, sendRequest, clock: systemClock, onUnusable }),
 });
 
 const lookups = new LookupLimit({ clock: systemClock, audit });
@@ -65,7 +75,11 @@ export const token = serve({
   handler: createTokenHandler({
     issueToken: async (requested, request_id): Promise<IssueResult> => {
       const [{ warmUp: _, deploymentLedger: __, ...clients }] = await Promise.all([loadTokenDeps(), keys.warmUp()]);
-      return issueToken({ policy, verifyJobToken, ...clients, clock: systemClock }, requested, request_id);
+      return issueToken(
+        { policy, verifyJobToken, verifyAgentToken, ...clients, clock: systemClock },
+        requested,
+        request_id,
+      );
     },
     lookUpToken: async (token_sha256) => (await loadRevocationDeps()).lookUpToken(token_sha256),
     releaseGrant: async (grant) => endGrant(await loadRevocationDeps(), grant, { by: 'released' }),

@@ -1,5 +1,6 @@
 // The audit events of what several functions do to grants, from what the operations return.
 
+import type { ConditionBasis } from '../core/conditions/basis.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
 import { toJobFields } from '../core/subject/buildkite-job.ts';
@@ -20,9 +21,24 @@ export function grantFields(grant: Grant) {
     ending_kill_switch_id,
     superseded,
     subject,
+    conditions,
     ...logged
   } = grant;
-  return { grant_id: grantIdOf(grant), ...toJobFields(subject), ...toIsoTimes(logged) };
+  return {
+    grant_id: grantIdOf(grant),
+    ...toJobFields(subject),
+    conditions: conditions && toBasisFields(conditions),
+    ...toIsoTimes(logged),
+  };
+}
+
+function toBasisFields({ team, created_by, approval, agent }: ConditionBasis) {
+  return {
+    team: team && toIsoTimes(team),
+    created_by: created_by && toIsoTimes(created_by),
+    approval: approval && toIsoTimes(approval),
+    agent,
+  };
 }
 
 /** The events for a revocation's result. */

@@ -6,15 +6,10 @@ import type { JWTPayload } from 'jose';
 import type { JobTokenReason, JobTokenRefusal, Refusal } from '../core/oauth/refusal.ts';
 import { parseClaims } from '../core/policy/claims.ts';
 import type { Policy } from '../core/policy/policy.ts';
-import { CLOCK_MARGIN_MS } from '../core/timing.ts';
+import { acceptanceProblem } from '../oidc/acceptance.ts';
 import type { GetKeys } from '../oidc/jwks-cache.ts';
-import { decodeSignedToken, isSignedByOneOf, isWholeNumber } from '../oidc/signed-token.ts';
+import { decodeSignedToken, isSignedByOneOf } from '../oidc/signed-token.ts';
 import type { VerifyJobToken } from '../operations/ports.ts';
-
-/** Seconds for which a token is accepted after its end. What is late by less was sent in time. */
-const EXPIRY_LEEWAY = 10;
-/** Seconds by which a token's beginning may lie ahead: the issuer's clock is fast, or ours is slow. */
-const FUTURE_LEEWAY = CLOCK_MARGIN_MS / 1000;
 
 /** Where Buildkite publishes the keys of its issuer. */
 export function jobTokenKeysUrl(issuer: string): string {
@@ -30,16 +25,16 @@ export function createJobTokenVerifier(deps: {
   const { issuer, policy, getKeys } = deps;
   return async (jobToken, now) => {
     if (jobToken === '') return refuse('job_token_missing');
-    const decoded = decodeSignedToken(jobToken);
+    const decoded = decodeSignedToken(jobToken, ['RS256']);
     if ('problem' in decoded) return refuse(`job_token_${decoded.problem}`, decoded.detail);
-    const { kid, payload } = decoded;
+    const { algorithm, kid, payload } = decoded;
     if (payload.iss !== issuer) return refuse('job_token_issuer_wrong');
     const found = await getKeys(kid);
     if (found.outcome === 'unknown') return refuse('job_token_key_unknown');
     if (found.outcome === 'asked_recently')
       return { refusal: { reason: 'job_token_key_not_looked_up', retryAfter: found.retryAfter } };
-    if (!isSignedByOneOf(found.keys, jobToken)) return refuse('job_token_signature_invalid');
-    const problem = acceptanceProblem(payload, policy, now / 1000);
+    if (!isSignedByOneOf(found.keys, algorithm, jobToken)) return refuse('job_token_signature_invalid');
+    const problem = refusalOf(payload, policy, now / 1000);
     // Only a job of the policy's organization learns the cause: anybody else could try what the service accepts.
     if (problem) return { refusal: isOfOrganization(payload, policy) ? problem : { reason: problem.reason } };
     const parsed = parseClaims(payload);
@@ -61,43 +56,18 @@ function refuse(reason: JobTokenReason, detail?: string): { refusal: Refusal } {
 type JobTokenPolicy = Pick<Policy, 'audience' | 'organization' | 'maxJobTokenLifetime'>;
 
 /** What keeps a verified job token from being accepted, apart from its claims about the job. @param now seconds since the epoch */
-function acceptanceProblem(
-  payload: JWTPayload,
-  { audience, maxJobTokenLifetime }: JobTokenPolicy,
-  now: number,
-): JobTokenRefusal | undefined {
-  const { aud, exp, iat, nbf } = payload;
+function refusalOf(payload: JWTPayload, policy: JobTokenPolicy, now: number): JobTokenRefusal | undefined {
   // A list that contains our audience is refused: Buildkite sends one string, so another issuer sent the list.
-  if (aud !== audience)
-    return { reason: 'job_token_audience_wrong', received: toPlainText(aud), expected: toPlainText(audience) };
-  if (!isWholeNumber(exp) || !isWholeNumber(iat) || !isWholeNumber(nbf))
-    return { reason: 'job_token_time_claim_invalid' };
-  if (exp <= now - EXPIRY_LEEWAY)
-    return { reason: 'job_token_expired', received: toTimeText(exp), expected: toTimeText(now) };
-  if (nbf > now + FUTURE_LEEWAY)
-    return { reason: 'job_token_not_yet_valid', received: toTimeText(nbf), expected: toTimeText(now) };
-  if (iat > now + FUTURE_LEEWAY)
-    return { reason: 'job_token_issued_in_future', received: toTimeText(iat), expected: toTimeText(now) };
-  if (exp <= iat) return { reason: 'job_token_time_claim_invalid' };
-  if (exp - iat > maxJobTokenLifetime)
-    return { reason: 'job_token_lifetime_too_long', received: `${exp - iat}`, expected: `${maxJobTokenLifetime}` };
-  return undefined;
+  const accepted = { audience: policy.audience, maxLifetime: policy.maxJobTokenLifetime, needsNbf: true };
+  const found = acceptanceProblem(payload, accepted, now);
+  if (!found) return undefined;
+  if (found.problem === 'time_claim_invalid') return { reason: 'job_token_time_claim_invalid' };
+  const { problem, received, expected } = found;
+  return { reason: `job_token_${problem}`, received, expected };
 }
 
 function isOfOrganization(payload: JWTPayload, { organization: { slug, id } }: JobTokenPolicy): boolean {
   const { organization_slug, organization_id } = payload;
   if (organization_slug !== slug) return false;
   return id === undefined || typeof organization_id !== 'string' || organization_id.toLowerCase() === id;
-}
-
-/** In a form that error_description allows (RFC 6749 section 5.2), and short enough to read. */
-function toPlainText(value: unknown): string {
-  if (typeof value !== 'string' || value === '') return 'none';
-  return value.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?').slice(0, 200);
-}
-
-/** @param seconds since the epoch; a time that no calendar has is given as a number */
-function toTimeText(seconds: number): string {
-  const time = new Date(Math.floor(seconds) * 1000);
-  return Number.isNaN(time.getTime()) ? `${seconds}` : time.toISOString().replace('.000Z', 'Z');
 }

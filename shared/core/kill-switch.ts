@@ -2,6 +2,7 @@
 // Times are milliseconds since the epoch and end in `_at` or `_since`. Knows nothing about how grants are found or ended.
 
 import * as z from 'zod';
+import type { ConditionBasis } from './conditions/basis.ts';
 import type { Refusal } from './oauth/refusal.ts';
 import { type Subject, toJobFields } from './subject/buildkite-job.ts';
 import { surelyPast } from './timing.ts';
@@ -19,6 +20,8 @@ export const selectorSchema = z
     credential: text.optional(),
     environment: text.optional(),
     policy_sha256: text.optional(),
+    /** The UUID of a Buildkite user: grants that a rule with `approval` gave because this person unblocked a step. */
+    approved_by: text.optional(),
     /** Grants that were requested, or that issued a token, at this moment or later. */
     issued_since: z.number().optional(),
   })
@@ -45,7 +48,8 @@ export interface Selectable {
   readonly credential: string;
   readonly environment: string;
   readonly policy_sha256: string;
-  readonly superseded?: readonly { readonly policy_sha256: string }[];
+  readonly conditions: ConditionBasis | null;
+  readonly superseded?: readonly { readonly policy_sha256: string; readonly approved_by: string | null }[];
   readonly requested_at: number;
   readonly issued_at: number | null;
 }
@@ -59,6 +63,7 @@ export const EXACT_FIELDS = [
   'credential',
   'environment',
   'policy_sha256',
+  'approved_by',
 ] as const satisfies readonly (keyof Selector)[];
 export type ExactField = (typeof EXACT_FIELDS)[number];
 
@@ -66,14 +71,23 @@ export function selects({ issued_since, ...named }: Selector, selectable: Select
   // The clocks of the operator and of the function may differ, so the selection includes a margin.
   const latest = Math.max(selectable.issued_at ?? 0, selectable.requested_at);
   if (issued_since !== undefined && surelyPast(latest, issued_since)) return false;
-  const fields = { ...selectable, ...toJobFields(selectable.subject) };
+  const fields = selectedValues(selectable);
   return EXACT_FIELDS.every(
     (name) =>
       named[name] === undefined ||
       named[name] === fields[name] ||
-      // Earlier tokens, which may still be accepted, were issued by another policy.
-      (name === 'policy_sha256' && selectable.superseded?.some(({ policy_sha256 }) => policy_sha256 === named[name])),
+      // Earlier tokens, which may still be accepted, were issued by another policy, or by somebody else's approval.
+      ((name === 'policy_sha256' || name === 'approved_by') &&
+        selectable.superseded?.some((earlier) => earlier[name] === named[name])),
   );
+}
+
+/** The values that the fields of a selector are compared with. */
+export function selectedValues(selectable: Selectable): Readonly<Record<ExactField, string | null>> {
+  const { credential, environment, policy_sha256, conditions } = selectable;
+  const { job_id, pipeline_id, pipeline_slug, build_branch, agent_id } = toJobFields(selectable.subject);
+  const job = { job_id, pipeline_id, pipeline_slug, build_branch, agent_id };
+  return { ...job, credential, environment, policy_sha256, approved_by: conditions?.approval?.approved_by ?? null };
 }
 
 /** Whether nothing but the grant's lack of a `pipeline_id` keeps the selector from it: it may or may not be meant. */

@@ -33,6 +33,7 @@ const SELECTOR_FIELDS: StoredFields<Selector> = {
   credential: 'the credential',
   environment: 'the environment',
   policy_sha256: 'the policy by which the tokens were issued',
+  approved_by: 'the UUID of the Buildkite user who unblocked the step for an approval',
   issued_since:
     'selects grants that were requested, or issued a token, then or later. New requests always fit. `--all` writes the beginning of time',
 };

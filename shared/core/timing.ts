@@ -94,6 +94,17 @@ export const UNKNOWN_AGAIN_MS = 10 * MINUTE;
 /** A job with live grants about which Buildkite has not responded for longer is counted and reported. */
 export const UNCHECKED_MS = 15 * MINUTE;
 
+// Builds and teams, for the conditions of rules
+
+/** For how long a build's record is kept after the last news of it: longer than a build may wait for its approval. */
+export const BUILD_RETENTION_MS = 35 * DAY;
+/** Seconds after which a job that waits for an approval asks again. */
+export const PENDING_RETRY_AFTER = 10;
+/** Seconds after which the sweep may have read what a rule depends on. */
+export const UNKNOWN_RETRY_AFTER = 30;
+/** How often the sweep reads a team, where its calls allow. */
+export const READ_TEAM_EVERY_MS = 5 * MINUTE;
+
 // Pooled accounts
 
 /** For how long Google may still carry out a request after its response was lost or late. */

@@ -37,11 +37,12 @@ export function createCallerVerifier(deps: {
   const { audiences, getKeys } = deps;
   return async (idToken, now) => {
     if (idToken === '') return { problem: 'missing' };
-    const decoded = decodeSignedToken(idToken);
+    const decoded = decodeSignedToken(idToken, ['RS256']);
     if ('problem' in decoded || !ISSUERS.includes(String(decoded.payload.iss))) return { problem: 'not_verified' };
     const found = await getKeys(decoded.kid);
     if (found.outcome === 'asked_recently') return { problem: 'keys_asked_recently', retryAfter: found.retryAfter };
-    if (found.outcome === 'unknown' || !isSignedByOneOf(found.keys, idToken)) return { problem: 'not_verified' };
+    if (found.outcome === 'unknown' || !isSignedByOneOf(found.keys, decoded.algorithm, idToken))
+      return { problem: 'not_verified' };
     return judgeClaims(decoded.payload, audiences, now);
   };
 }

@@ -22,6 +22,7 @@ const STORED: Readonly<Record<ExactField | 'service_account', string>> = {
   credential: 'credential',
   environment: 'environment',
   policy_sha256: 'policy_sha256',
+  approved_by: 'conditions.approval.approved_by',
 };
 
 /** Milliseconds for counting live grants, of the minute that Cloud Run gives a request of `reader`. */

@@ -8,6 +8,7 @@ import type { FailureCode } from '../core/failure-code.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
 import type { HttpClient } from '../runtime/http-client.ts';
+import type { Algorithm, SigningKey } from './signed-token.ts';
 
 const DEADLINE_MS = 3_000;
 /** From this age on a request waits for newer keys. It is judged by the held ones only if the issuer cannot be reached. */
@@ -34,21 +35,34 @@ const MIN_MODULUS = 2048;
 const DEPENDENCY = 'issuer keys';
 
 const keySet = z.object({ keys: z.array(z.unknown()) });
-/** A key that could have signed a job token. RFC 7517 section 5: members of a set that are not understood are ignored. */
-const signingKey = z.object({
-  kty: z.literal('RSA'),
+/** What keys for signatures have in common. RFC 7517 section 5: members of a set that are not understood are ignored. */
+const forSignatures = {
   kid: z.string().min(1),
-  n: z.string(),
-  e: z.string(),
   use: z.literal('sig').nullish(),
-  alg: z.literal('RS256').nullish(),
   key_ops: z
     .array(z.unknown())
     .refine((operations) => operations.includes('verify'))
     .nullish(),
-});
+};
+/** Keys that could have signed a token, each by one algorithm alone. */
+const signingKey = z.union([
+  z.object({
+    ...forSignatures,
+    kty: z.literal('RSA'),
+    n: z.string(),
+    e: z.string(),
+    alg: z.literal('RS256').nullish(),
+  }),
+  ellipticKey('P-256', 'ES256'),
+  ellipticKey('P-384', 'ES384'),
+]);
 
-type KeysById = ReadonlyMap<string, readonly KeyObject[]>;
+function ellipticKey<C extends string, A extends Algorithm>(curve: C, algorithm: A) {
+  const numbers = { kty: z.literal('EC'), crv: z.literal(curve), x: z.string(), y: z.string() };
+  return z.object({ ...forSignatures, ...numbers, alg: z.literal(algorithm).nullish() });
+}
+
+type KeysById = ReadonlyMap<string, readonly SigningKey[]>;
 
 /**
  * `found`: the keys that the id names; more than one only where the issuer gave several keys one id (RFC 7517 section 4.5).
@@ -56,7 +70,7 @@ type KeysById = ReadonlyMap<string, readonly KeyObject[]>;
  * `asked_recently`: not known yet. The issuer's keys can be requested again in `retryAfter` seconds.
  */
 export type KeysFound =
-  | { readonly outcome: 'found'; readonly keys: readonly KeyObject[] }
+  | { readonly outcome: 'found'; readonly keys: readonly SigningKey[] }
   | { readonly outcome: 'unknown' }
   | { readonly outcome: 'asked_recently'; readonly retryAfter: number };
 
@@ -72,6 +86,8 @@ export interface KeySetProblem {
 /** Holds the keys of one issuer. One per instance. */
 export class JwksCache {
   readonly #url: string;
+  readonly #algorithms: readonly Algorithm[];
+  readonly #dependency: string;
   readonly #sendRequest: HttpClient;
   readonly #clock: Clock;
   readonly #onUnusable: (problem: KeySetProblem) => void;
@@ -90,11 +106,17 @@ export class JwksCache {
   constructor(deps: {
     /** Of the issuer's key set. */
     readonly url: string;
+    /** Keys for others are not used. */
+    readonly algorithms: readonly Algorithm[];
+    /** What errors call the issuer's keys. */
+    readonly dependency?: string;
     readonly sendRequest: HttpClient;
     readonly clock: Clock;
     readonly onUnusable: (problem: KeySetProblem) => void;
   }) {
     this.#url = deps.url;
+    this.#algorithms = deps.algorithms;
+    this.#dependency = deps.dependency ?? DEPENDENCY;
     this.#sendRequest = deps.sendRequest;
     this.#clock = deps.clock;
     this.#onUnusable = deps.onUnusable;
@@ -131,7 +153,7 @@ export class JwksCache {
   async #fresh(): Promise<KeysById> {
     if (!this.#isWithin(USABLE_MS, this.#keysSince)) await this.#fetch();
     else if (!this.#isWithin(FRESH_MS, this.#keysSince)) await this.#fetch().catch(() => {});
-    if (!this.#keys) throw new DependencyError(DEPENDENCY, 'no_usable_keys', 'none are held');
+    if (!this.#keys) throw new DependencyError(this.#dependency, 'no_usable_keys', 'none are held');
     return this.#keys;
   }
 
@@ -148,7 +170,7 @@ export class JwksCache {
       .catch((failure: unknown) => {
         const error = DependencyError.is(failure)
           ? failure
-          : new DependencyError(DEPENDENCY, 'call_failed', 'failed', { cause: failure });
+          : new DependencyError(this.#dependency, 'call_failed', 'failed', { cause: failure });
         const at = this.#clock.now();
         const pause = this.#keys ? Math.max(FAILURE_PAUSE_MS, PAUSE_PER_TRY * (at - startedAt)) : FAILURE_PAUSE_MS;
         this.#failure = { error, at, pause };
@@ -162,15 +184,15 @@ export class JwksCache {
 
   async #load(startedAt: number, fetch: number): Promise<void> {
     const { status, json } = await this.#sendRequest({
-      dependency: DEPENDENCY,
+      dependency: this.#dependency,
       url: this.#url,
       deadlineMs: DEADLINE_MS,
     });
-    if (status !== 200) throw new DependencyError(DEPENDENCY, 'error_response', `returned ${status}`);
+    if (status !== 200) throw new DependencyError(this.#dependency, 'error_response', `returned ${status}`);
     const parsed = keySet.safeParse(json);
     if (!parsed.success) throw this.#unusable('invalid_response', 'returned something that is no key set');
     const { keys } = parsed.data;
-    const usable = usableKeys(keys);
+    const usable = usableKeys(keys, this.#algorithms);
     if (usable.size === 0) throw this.#unusable('no_usable_keys', `returned ${keys.length} keys, none of them usable`);
     this.#keys = usable;
     this.#keysSince = startedAt;
@@ -182,7 +204,7 @@ export class JwksCache {
       this.#reportedAt = this.#clock.now();
       this.#onUnusable({ code, detail });
     }
-    return new DependencyError(DEPENDENCY, code, detail);
+    return new DependencyError(this.#dependency, code, detail);
   }
 
   /** False if `at` is in the future: the clock was set back. */
@@ -193,32 +215,50 @@ export class JwksCache {
 }
 
 /** The usable keys among a set's members, by key id; a key that is listed twice counts once. */
-function usableKeys(members: readonly unknown[]): KeysById {
-  const byId = new Map<string, Map<string, KeyObject>>();
+function usableKeys(members: readonly unknown[], algorithms: readonly Algorithm[]): KeysById {
+  const byId = new Map<string, Map<string, SigningKey>>();
   let count = 0;
   for (const member of members) {
     if (count === MAX_KEYS) break;
     const { data } = signingKey.safeParse(member);
     if (!data) continue;
-    const known = byId.get(data.kid) ?? new Map<string, KeyObject>();
-    const n = withoutLeadingZeros(data.n);
-    const e = withoutLeadingZeros(data.e);
-    if (known.size === MAX_KEYS_PER_ID || known.has(`${n}.${e}`)) continue;
-    const key = importKey(n, e);
-    if (!key) continue;
-    byId.set(data.kid, known.set(`${n}.${e}`, key));
+    const known = byId.get(data.kid) ?? new Map<string, SigningKey>();
+    const jwk = toShortest(data);
+    const content = JSON.stringify(jwk);
+    if (known.size === MAX_KEYS_PER_ID || known.has(content)) continue;
+    const signing = toSigningKey(jwk);
+    if (!signing || !algorithms.includes(signing.algorithm)) continue;
+    byId.set(data.kid, known.set(content, signing));
     count += 1;
   }
   return new Map([...byId].map(([kid, keys]) => [kid, [...keys.values()]]));
 }
 
+type PublicJwk =
+  | { readonly kty: 'RSA'; readonly n: string; readonly e: string }
+  | { readonly kty: 'EC'; readonly crv: 'P-256' | 'P-384'; readonly x: string; readonly y: string };
+
+/** What makes the key, in one form: two members that differ elsewhere are the same key. */
+function toShortest(member: z.output<typeof signingKey>): PublicJwk {
+  if (member.kty === 'RSA') return { kty: 'RSA', n: withoutLeadingZeros(member.n), e: withoutLeadingZeros(member.e) };
+  const { crv, x, y } = member;
+  return { kty: 'EC', crv, x, y };
+}
+
 /** Undefined for a key that no signature should be trusted of. RFC 8017 section 3.1: both numbers are odd, e is 3 or more. */
-function importKey(n: string, e: string): KeyObject | undefined {
-  if (!isOdd(n) || !isOdd(e) || e === 'AQ') return undefined;
+function toSigningKey(jwk: PublicJwk): SigningKey | undefined {
+  if (jwk.kty === 'RSA' && (!isOdd(jwk.n) || !isOdd(jwk.e) || jwk.e === 'AQ')) return undefined;
+  const key = importKey(jwk);
+  if (!key) return undefined;
+  if (jwk.kty === 'EC') return { algorithm: jwk.crv === 'P-256' ? 'ES256' : 'ES384', key };
+  const { modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
+  return modulusLength >= MIN_MODULUS ? { algorithm: 'RS256', key } : undefined;
+}
+
+/** Undefined for what is no key, and for a point that is not on the curve. */
+function importKey(jwk: PublicJwk): KeyObject | undefined {
   try {
-    const key = createPublicKey({ key: { kty: 'RSA', n, e }, format: 'jwk' });
-    const { modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
-    return modulusLength >= MIN_MODULUS ? key : undefined;
+    return createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
     return undefined;
   }

@@ -5,7 +5,9 @@
 import { type KeyObject, verify } from 'node:crypto';
 import { base64url, decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 
-const ALGORITHM = 'RS256';
+/** Of signatures. Source: RFC 7518 section 3.1. */
+export type Algorithm = 'RS256' | 'ES256' | 'ES384';
+const DIGESTS: Readonly<Record<Algorithm, string>> = { RS256: 'sha256', ES256: 'sha256', ES384: 'sha384' };
 /** Header members that would let a token bring its own key, or change what is signed. */
 const HEADERS_NOT_ALLOWED = ['crit', 'b64', 'jwk', 'jku', 'x5c', 'x5u'];
 
@@ -13,6 +15,7 @@ type Problem = 'malformed' | 'algorithm_not_allowed' | 'header_not_allowed' | 't
 
 /** What a token says of itself. Nothing in it is verified. */
 export interface UnverifiedToken {
+  readonly algorithm: Algorithm;
   readonly kid: string;
   readonly payload: JWTPayload;
 }
@@ -20,8 +23,11 @@ export interface UnverifiedToken {
 /** `detail` names the header that is not allowed. */
 export type UnusableToken = { readonly problem: Problem; readonly detail?: string };
 
-/** Reads a token without a key, and refuses what no key could make acceptable. Never throws. */
-export function decodeSignedToken(text: string): UnverifiedToken | UnusableToken {
+/**
+ * Reads a token without a key, and refuses what no key could make acceptable. Never throws.
+ * @param algorithms those that the issuer signs with
+ */
+export function decodeSignedToken(text: string, algorithms: readonly Algorithm[]): UnverifiedToken | UnusableToken {
   if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(text)) return { problem: 'malformed' };
   let header: Record<string, unknown>;
   let payload: JWTPayload;
@@ -31,20 +37,27 @@ export function decodeSignedToken(text: string): UnverifiedToken | UnusableToken
   } catch {
     return { problem: 'malformed' };
   }
-  if (header.alg !== ALGORITHM) return { problem: 'algorithm_not_allowed' };
+  const algorithm = algorithms.find((allowed) => allowed === header.alg);
+  if (!algorithm) return { problem: 'algorithm_not_allowed' };
   const notAllowed = HEADERS_NOT_ALLOWED.find((name) => Object.hasOwn(header, name));
   if (notAllowed) return { problem: 'header_not_allowed', detail: notAllowed };
   if (header.typ !== undefined && !(typeof header.typ === 'string' && /^jwt$/i.test(header.typ)))
     return { problem: 'type_not_allowed' };
   if (typeof header.kid !== 'string' || header.kid === '') return { problem: 'key_id_missing' };
-  return { kid: header.kid, payload };
+  return { algorithm, kid: header.kid, payload };
+}
+
+/** A public key, and the only algorithm that it is used with. */
+export interface SigningKey {
+  readonly algorithm: Algorithm;
+  readonly key: KeyObject;
 }
 
 /**
- * Whether one of the RSA keys made the signature. Synchronous, since WebCrypto takes twice the processor time for it.
- * Source: RFC 7518 section 3.3 (RS256).
+ * Whether one of the keys made the signature by the algorithm. Synchronous, since WebCrypto takes twice the processor time for it.
+ * Source: RFC 7518 sections 3.3 and 3.4: a signature of ECDSA is its two numbers, one after the other.
  */
-export function isSignedByOneOf(keys: readonly KeyObject[], text: string): boolean {
+export function isSignedByOneOf(keys: readonly SigningKey[], algorithm: Algorithm, text: string): boolean {
   const end = text.lastIndexOf('.');
   let signature: Uint8Array;
   try {
@@ -53,7 +66,11 @@ export function isSignedByOneOf(keys: readonly KeyObject[], text: string): boole
     return false;
   }
   const signed = Buffer.from(text.slice(0, end), 'latin1');
-  return keys.some((key) => verify('sha256', signed, key, signature));
+  return keys.some(
+    (one) =>
+      one.algorithm === algorithm &&
+      verify(DIGESTS[algorithm], signed, { key: one.key, dsaEncoding: 'ieee-p1363' }, signature),
+  );
 }
 
 /** Whether a time claim is one: seconds since the epoch. */

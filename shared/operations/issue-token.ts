@@ -19,6 +19,7 @@ import { boundWait, LONGEST_RETRY_AFTER } from '../core/retry-after.ts';
 import { toSubject } from '../core/subject/buildkite-job.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { DependencyError } from '../runtime/errors.ts';
+import { type ConditionDeps, decideWithFacts } from './decide-with-facts.ts';
 import type { IssuesInProgress } from './issues-in-progress.ts';
 import type {
   IssuanceLedger,
@@ -39,7 +40,7 @@ const ENDED: ReadonlySet<Refusal['reason']> = new Set(['job_ended', 'grant_revok
 /** The same when the instance is busy with other requests for the grant. */
 const BUSY_RETRY_AFTER = 1;
 
-export interface IssueDeps {
+export interface IssueDeps extends Omit<ConditionDeps, 'policy' | 'clock'> {
   readonly policy: LoadedPolicy;
   readonly verifyJobToken: VerifyJobToken;
   readonly ledger: IssuanceLedger;
@@ -54,6 +55,8 @@ export interface IssueDeps {
 export interface TokenRequest {
   readonly jobToken: string;
   readonly credentialName: string;
+  /** Of the machine, by an identity provider of the policy. */
+  readonly agentToken?: string | undefined;
   readonly scopes: readonly string[];
   /** Seconds; undefined for as long as policy allows. */
   readonly lifetime: number | undefined;
@@ -98,13 +101,21 @@ export async function issueToken(deps: IssueDeps, requested: TokenRequest, reque
     const { outcome: _, ...refusal } = decision;
     return refuse(refusal);
   }
-  const { credential, credentialName, rule, trace } = decision;
+  const decided =
+    decision.outcome === 'conditional'
+      ? await decideWithFacts(deps, decision, { claims, agentToken: requested.agentToken })
+      : { ...decision, basis: null };
+  if ('refusal' in decided) return refuse(decided.refusal);
+  const { credential, credentialName, rule, trace, basis } = decided;
   const ttl = Math.min(credential.ttl, requested.lifetime ?? MAX_TTL, MAX_TTL);
   const scopes = narrowScopes(credential, requested.scopes);
   const grant_id = grantId(claims.job_id, credentialName);
   const limits = policy.policy.limits;
   const subject = toSubject(claims);
-  const request: IssueRequest = { subject, credentialName, credential, rule, ttl, policySha256: policy.sha256, limits };
+  const request: IssueRequest = {
+    ...{ subject, credentialName, credential, rule, conditions: basis, ttl, limits },
+    policySha256: policy.sha256,
+  };
 
   const key = toKey(claims, request, scopes);
   const shared = await deps.issuesInProgress.share({ grant_id, key, request_id }, (close) =>
@@ -122,10 +133,10 @@ export async function issueToken(deps: IssueDeps, requested: TokenRequest, reque
 /** Everything that an issue depends on: requests with equal keys get one token. */
 function toKey(
   { agentTags, ...claims }: JobClaims,
-  { rule, ttl, policySha256 }: IssueRequest,
+  { rule, ttl, policySha256, conditions }: IssueRequest,
   scopes: readonly string[],
 ) {
-  return JSON.stringify([Object.entries(claims), [...agentTags], rule, ttl, policySha256, scopes]);
+  return JSON.stringify([Object.entries(claims), [...agentTags], rule, ttl, policySha256, conditions, scopes]);
 }
 
 /** Reserves, mints and records. @param close nobody joins this issue from then on: see {@link IssuesInProgress} */

@@ -1,6 +1,9 @@
 // What the operations need of Buildkite, of Google and of the ledger. The adapters of those names fulfil it. No type of
 // theirs, nor of Firestore, is named here.
 
+import type { BuildNews, BuildRecord } from '../core/conditions/build-record.ts';
+import type { Facts, VerifiedAgent } from '../core/conditions/judge.ts';
+import type { TeamRecord } from '../core/conditions/team-record.ts';
 import type { Deployment, Instance, SweepNews, WebhookKey } from '../core/deployment/deployment.ts';
 import type { FirebaseUser } from '../core/firebase-user.ts';
 import type { MintedToken } from '../core/grant/activate.ts';
@@ -22,6 +25,16 @@ import type { Build, Subject } from '../core/subject/buildkite-job.ts';
 
 /** Verifies one job token. `now` is in milliseconds since the epoch. Throws DependencyError when keys cannot be had. */
 export type VerifyJobToken = (jobToken: string, now: number) => Promise<{ claims: JobClaims } | { refusal: Refusal }>;
+
+/**
+ * Verifies a token of one of the named identity providers. `now` is in milliseconds since the epoch. Throws DependencyError when keys
+ * cannot be had.
+ */
+export type VerifyAgentToken = (
+  token: string,
+  providers: ReadonlySet<string>,
+  now: number,
+) => Promise<{ readonly agent: VerifiedAgent } | { readonly refusal: Refusal }>;
 
 export interface JobState {
   /** `unknown`: Buildkite does not show the job to this API token. */
@@ -194,6 +207,43 @@ export interface IssuanceLedger {
   checkBlocks(request: IssueRequest): Promise<Refused | undefined>;
   /** Records a token that is about to leave. Throws DependencyError when that could not be recorded. */
   activate(token: MintedToken, reserved: Reserved): Promise<{ readonly grant: Grant } | Refused>;
+}
+
+/** A build, by what a job token says of it. */
+export interface BuildKey {
+  readonly pipeline_id: string;
+  readonly build_number: number;
+}
+
+/** What `token` needs for the conditions of rules. All of it throws DependencyError. */
+export interface ConditionLedger {
+  /** @param wanted.teams UUIDs */
+  facts(wanted: {
+    readonly build: BuildKey | undefined;
+    readonly teams: readonly string[];
+  }): Promise<Pick<Facts, 'build' | 'teams'>>;
+  /** Records that a job waits for what Buildkite has of its build: the sweep looks, at growing intervals. Safe to repeat. */
+  requestLook(build: BuildKey & { readonly organization_slug: string; readonly pipeline_slug: string }): Promise<void>;
+}
+
+/** What `webhook` and `sweep` write of builds. All of it throws DependencyError. */
+export interface BuildLedger {
+  /** Adds what Buildkite said. Safe to repeat, in any order. False when nothing of it was new. */
+  addNews(news: BuildNews): Promise<boolean>;
+  /** Builds whose look is due, longest first, at most `limit`; those that cannot be read. */
+  due(limit: number): Promise<{
+    readonly builds: readonly BuildRecord[];
+    readonly unreadable: readonly UnreadableRecord[];
+  }>;
+  /** Records that a look was made, with what it found; undefined when Buildkite does not show the build, or did not respond. */
+  recordLook(build: BuildKey, news: BuildNews | undefined): Promise<void>;
+}
+
+/** The teams of the policy, as the sweep last read them. Throws DependencyError. */
+export interface TeamLedger {
+  /** By UUID; a team that was never read is not in it. */
+  teams(ids: readonly string[]): Promise<ReadonlyMap<string, TeamRecord>>;
+  record(id: string, team: TeamRecord): Promise<void>;
 }
 
 /** The grant whose record has the token; undefined when none has. Throws DependencyError. */

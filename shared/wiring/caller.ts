@@ -15,6 +15,7 @@ export function openCallerVerifier(deps: {
 }): { readonly verifyCaller: VerifyCaller; readonly warmUp: () => Promise<void> } {
   const { settings, clock, audit } = deps;
   const keys = new JwksCache({
+    algorithms: ['RS256'],
     url: settings.KEYDESK_GOOGLE_KEYS_URL,
     sendRequest: createHttpClient(clock),
     clock,

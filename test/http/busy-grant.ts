@@ -13,6 +13,7 @@ import { type IssueDeps, issueToken } from '../../shared/operations/issue-token.
 import { createAdminDeps } from '../../shared/wiring/admin.ts';
 import { jobClaims } from '../fixtures/job-claims.ts';
 import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
+import { noConditions } from '../fixtures/no-conditions.ts';
 import { TestClock } from '../fixtures/test-clock.ts';
 
 const START = Date.UTC(2026, 10, 24);
@@ -127,7 +128,7 @@ export class BusyGrant {
   instance() {
     const { warmUp: _, ...clients } = createTokenDeps({ ...this.#deps(), audit: () => {} });
     const issuing = (): IssueDeps => ({
-      ...clients,
+      ...{ ...clients, ...noConditions },
       policy: this.policy,
       clock: this.clock,
       verifyJobToken: async (jobToken) => ({ claims: { ...this.claims, ...JSON.parse(jobToken) } }),

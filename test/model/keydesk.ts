@@ -19,6 +19,7 @@ import type { HttpClient } from '../../shared/runtime/http-client.ts';
 import { createAdminDeps } from '../../shared/wiring/admin.ts';
 import type { ClientSettings } from '../../shared/wiring/clients.ts';
 import { createRevocationDeps } from '../../shared/wiring/revocation.ts';
+import { noConditions } from '../fixtures/no-conditions.ts';
 import { API_TOKEN, type Identity, URLS } from './google.ts';
 import { claimsOf } from './setting.ts';
 
@@ -59,7 +60,7 @@ export function composeKeydesk(deps: {
   const { warmUp: _, ...clients } = createTokenDeps({ ...as('token'), audit: () => {} });
   const verifyJobToken = async (jobToken: string) => ({ claims: claimsOf(jobToken) });
   return {
-    tokenDeps: { policy, verifyJobToken, ...clients, clock: clockOf('token') },
+    tokenDeps: { policy, verifyJobToken, ...clients, ...noConditions, clock: clockOf('token') },
     releaseDeps: createRevocationDeps(as('token')),
     webhookDeps: createRevocationDeps(as('webhook')),
     sweepDeps: createSweepDeps(as('sweep')),

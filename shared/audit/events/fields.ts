@@ -3,6 +3,8 @@
 import * as z from 'zod';
 import { FAILURE_CODES, type FailureCode } from '../../core/failure-code.ts';
 import { GOOGLE_CAUSES } from '../../core/google-refusal.ts';
+import { CONDITIONS } from '../../core/policy/conditions.ts';
+import { RULE_OUTCOMES } from '../../core/policy/decide.ts';
 
 export type SharedFields = ReturnType<typeof sharedFields>;
 
@@ -67,11 +69,17 @@ export function sharedFields() {
   const jobs_unchecked_15m = count.describe(
     'jobs with live grants about which Buildkite has not responded for 15 minutes; 1,000 means 1,000 or more',
   );
-  const outcome = z.enum(['granted', 'other_credential', 'claim_mismatch', 'tag_not_allowed']);
+  const outcome = z.enum(RULE_OUTCOMES);
   const check = z.object({ claim: text, patterns: listOf(text), value: text.nullable(), matched: z.boolean() });
   /** See core/policy/rule-trace.ts. */
-  const trace = listOf(z.object({ rule: text, outcome, checks: listOf(check) })).describe(
-    'the rule that grants, or the five that came nearest. `checks` has each claim that was compared; its `value` is `null` when the job token lacks it',
+  const trace = listOf(
+    z.object({
+      ...{ rule: text, outcome, checks: listOf(check) },
+      condition: z.enum(CONDITIONS).optional(),
+      reason: text.optional(),
+    }),
+  ).describe(
+    'the rule that grants, or the five that came nearest. `checks` has each claim that was compared; its `value` is `null` when the job token lacks it. `condition` and `reason` say what else a rule demands that does not hold',
   );
   const trace_omitted = z
     .partialRecord(outcome, count)

@@ -27,6 +27,22 @@ export const recordFields = ({ text, count, time, ...shared }: SharedFields) => 
   environment: shared.environment,
   rule: text.describe('the rule that granted it'),
   policy_sha256: text.describe('SHA-256 of the policy that has the rule'),
+  conditions: z
+    .object({
+      team: z.object({ id: text, access: text, read_at: time }).nullable(),
+      created_by: z.object({ user_id: text, team_id: text, read_at: time }).nullable(),
+      approval: z
+        .object({
+          ...{ step_key: text, job_id: text, approved_by: text, approved_at: time, team_id: text, read_at: time },
+          reason: text.nullable(),
+        })
+        .nullable(),
+      agent: z.object({ provider: text, claims: z.record(text, text) }).nullable(),
+    })
+    .nullable()
+    .describe(
+      'by what the conditions of the rule hold, with the UUIDs of people and teams; `null` for a rule without conditions',
+    ),
   state: z.enum(GRANT_STATES).describe("the grant's state"),
   created_at: time.describe('when it was first requested'),
   requested_at: time.describe('when it was last requested'),

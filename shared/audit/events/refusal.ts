@@ -1,7 +1,13 @@
 // The event of a request that was refused. Which fields it has depends on the reason.
 
 import * as z from 'zod';
-import { JOB_TOKEN_REASONS, type JobTokenReason, type Refusal } from '../../core/oauth/refusal.ts';
+import {
+  AGENT_TOKEN_REASONS,
+  type AgentTokenReason,
+  JOB_TOKEN_REASONS,
+  type JobTokenReason,
+  type Refusal,
+} from '../../core/oauth/refusal.ts';
 import { defineEvent } from './definition.ts';
 import { listOf, type SharedFields } from './fields.ts';
 
@@ -16,16 +22,24 @@ export const REFUSAL_FIELDS = {
     JobTokenReason,
     ['detail', 'received', 'expected']
   >),
+  ...(Object.fromEntries(AGENT_TOKEN_REASONS.map((reason) => [reason, ['detail', 'received', 'expected']])) as Record<
+    AgentTokenReason,
+    ['detail', 'received', 'expected']
+  >),
+  agent_token_key_not_looked_up: WAIT,
   job_token_key_not_looked_up: WAIT,
   parameter_missing: ['hint'],
   parameter_repeated: ['hint'],
   parameter_invalid: ['hint'],
-  parameter_not_supported: ['hint'],
   body_not_allowed: ['hint'],
   grant_type_not_supported: [],
   claims_missing: ['missing', ...TRACE],
   unknown_credential: TRACE,
   no_matching_rule: TRACE,
+  approval_pending: ['step', ...TRACE, ...WAIT],
+  approval_not_accepted: ['step', 'problem', ...TRACE],
+  conditions_unknown: ['unknown', 'team', ...TRACE, ...WAIT],
+  agent_token_missing: ['provider', ...TRACE],
   job_ended: ['ended_at'],
   grant_revoked: ['grant_id'],
   credential_changed: ['grant_id'],
@@ -46,11 +60,16 @@ export const REFUSAL_FIELDS = {
 
 const facts = ({ text, count, time, ...shared }: SharedFields) =>
   ({
-    detail: text.optional().describe('the claim or the header of the job token that is wrong'),
+    detail: text.optional().describe('the claim or the header of the token that is wrong'),
     hint: text.optional().describe('what the response says is wrong, and what to send instead'),
     missing: listOf(text).optional().describe('the claims that the job token lacks'),
     trace: shared.trace.optional(),
     trace_omitted: shared.trace_omitted,
+    step: text.optional().describe('the key of the step that has to be unblocked'),
+    problem: text.optional().describe('why the policy does not accept the approval'),
+    unknown: z.enum(['build', 'team']).optional().describe('what was not read from Buildkite, or too long ago'),
+    team: text.optional().describe('the team, by its name in the policy'),
+    provider: text.optional().describe('the identity provider, by its name in the policy'),
     ended_at: time.optional().describe('when the job ended'),
     grant_id: shared.grant_id.optional(),
     live_grants: count.optional().describe("how many grants the pipeline's jobs hold"),
@@ -64,19 +83,19 @@ const facts = ({ text, count, time, ...shared }: SharedFields) =>
     ...shared.googleRefusal,
     service_account: shared.service_account.optional(),
     allow: text.optional().describe('the methods that the path allows'),
-    received: text.optional().describe('what the job token has: an audience, a time, or a lifetime in seconds'),
+    received: text.optional().describe('what the token has: an audience, a time, or a lifetime in seconds'),
     expected: text
       .optional()
       .describe('what is accepted in its place; of a wrong media type, the one that the path expects'),
     retry_after_s: count.optional().describe('the seconds that the response says to wait'),
   }) satisfies Record<(typeof REFUSAL_FIELDS)[Refusal['reason']][number], z.ZodType>;
 
-const JOB_TOKEN: ReadonlySet<string> = new Set(JOB_TOKEN_REASONS);
+const TOKEN: ReadonlySet<string> = new Set([...JOB_TOKEN_REASONS, ...AGENT_TOKEN_REASONS]);
 
 export const REFUSAL_EVENTS = {
   'grant.refused': defineEvent({
     means:
-      'A request was refused. NOTICE: by policy, or the request is not in order. WARNING: the job token was not accepted. ERROR: something that Keydesk depends on failed.',
+      'A request was refused. NOTICE: by policy, or the request is not in order. WARNING: a token was not accepted. ERROR: something that Keydesk depends on failed.',
     fields: (shared) => ({
       reason: z
         .enum(Object.keys(REFUSAL_FIELDS) as Refusal['reason'][])
@@ -92,7 +111,7 @@ export const REFUSAL_EVENTS = {
       of: ['NOTICE', 'WARNING', 'ERROR'],
       by: ({ reason }) => {
         if (reason === 'dependency_unavailable' || reason === 'google_refused') return 'ERROR';
-        return JOB_TOKEN.has(reason) ? 'WARNING' : 'NOTICE';
+        return TOKEN.has(reason) ? 'WARNING' : 'NOTICE';
       },
     },
     labels: { reason: 'reason', pipeline: 'pipeline_slug' },

@@ -16,7 +16,7 @@ const MAX_SUPERSEDED = 20;
  */
 export function supersede(
   existing: Grant,
-  next: Pick<Grant, 'rule' | 'policy_sha256'> & Partial<Pick<SharedGrant, 'scopes' | 'storage'>>,
+  next: Pick<Grant, 'rule' | 'policy_sha256' | 'conditions'> & Partial<Pick<SharedGrant, 'scopes' | 'storage'>>,
   live: Grant['tokens'],
   now: number,
 ): Grant['superseded'] | undefined {
@@ -33,12 +33,16 @@ export function sameBasis(one: Basis, other: Basis): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** On what basis tokens are issued, and what they open. What a credential opens changes only with the policy, so comparing its SHA-256 is enough. */
+/**
+ * On what basis tokens are issued, and what they open. What a credential opens changes only with the policy, so comparing its SHA-256 is
+ * enough. Of the conditions, an operator may have to end what one person approved.
+ */
 export function basisOf({
   rule,
   policy_sha256,
+  conditions,
   scopes = [],
   storage = null,
-}: Pick<Grant, 'rule' | 'policy_sha256'> & Partial<Pick<SharedGrant, 'scopes' | 'storage'>>) {
-  return { rule, policy_sha256, scopes, storage };
+}: Pick<Grant, 'rule' | 'policy_sha256' | 'conditions'> & Partial<Pick<SharedGrant, 'scopes' | 'storage'>>) {
+  return { rule, policy_sha256, approved_by: conditions?.approval?.approved_by ?? null, scopes, storage };
 }

@@ -2,6 +2,7 @@
 // milliseconds since the epoch and end in `_at` or `_since`. How it changes: reserve.ts, activate.ts, end.ts. Knows nothing about Firestore or Google.
 
 import * as z from 'zod';
+import { conditionBasisSchema } from '../conditions/basis.ts';
 import { firestoreRecord } from '../kinds/firestore.ts';
 import { pooledServiceAccountRecord } from '../kinds/pooled-service-account.ts';
 import { serviceAccountRecord } from '../kinds/service-account.ts';
@@ -24,6 +25,8 @@ const common = {
   environment: z.string(),
   rule: z.string(),
   policy_sha256: z.string(),
+  /** Of the latest issuance; null where the rule has no conditions. */
+  conditions: conditionBasisSchema.nullable().default(null),
   state: z.enum(GRANT_STATES),
   created_at: time,
   /** When it was last requested. */
@@ -64,6 +67,8 @@ const superseded = z
     z.object({
       rule: z.string(),
       policy_sha256: z.string(),
+      /** Who approved it; null where nobody had to. */
+      approved_by: z.string().nullable().default(null),
       /** Empty for what rules judge or a boundary narrows. */
       scopes: z.array(z.string()),
       storage: storedStorageScope,

@@ -1,6 +1,7 @@
 // The first step of an issue: the record says what is about to be minted, or why nothing is. Pure functions on a grant's
 // record; times are milliseconds since the epoch.
 
+import type { ConditionBasis } from '../conditions/basis.ts';
 import { type Blocks, blockedBy } from '../kill-switch.ts';
 import type { AccessRecord } from '../kinds/kind.ts';
 import { mintMarginMs, opensSame, toAccessRecord } from '../kinds/kinds.ts';
@@ -25,8 +26,10 @@ export interface IssueRequest {
   readonly credential: Credential;
   readonly rule: string;
   readonly policySha256: string;
+  /** By what the rule's conditions hold; null for a rule without conditions. */
+  readonly conditions: ConditionBasis | null;
   readonly ttl: number;
-  readonly limits: Policy['limits'];
+  readonly limits: Pick<Policy['limits'], 'tokensPerMinute' | 'liveGrantsPerPipeline'>;
   /** A pooled account that is free, for a grant that holds none. */
   readonly lease?: string;
   /** Pooled accounts for which Google just refused to mint. */
@@ -164,14 +167,14 @@ export function blockedNow(blocks: Blocks, request: IssueRequest, now: number): 
   });
 }
 
-function policyFields(request: {
-  readonly credentialName: string;
-  readonly credential: Credential;
-  readonly rule: string;
-  readonly policySha256: string;
-}) {
-  const { credentialName, credential, rule, policySha256 } = request;
-  return { credential: credentialName, environment: credential.environment, rule, policy_sha256: policySha256 };
+function policyFields({ credentialName, credential, rule, policySha256, conditions }: IssueRequest) {
+  return {
+    credential: credentialName,
+    environment: credential.environment,
+    rule,
+    policy_sha256: policySha256,
+    conditions,
+  };
 }
 
 function advanceRateWindow({ rate_window_at, rate_window_count }: Grant, now: number) {

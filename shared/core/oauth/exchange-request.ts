@@ -7,10 +7,12 @@ import type { Refusal } from './refusal.ts';
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
-const JOB_TOKEN_TYPES = ['urn:ietf:params:oauth:token-type:jwt', 'urn:ietf:params:oauth:token-type:id_token'];
+const TOKEN_TYPES = ['urn:ietf:params:oauth:token-type:jwt', 'urn:ietf:params:oauth:token-type:id_token'];
 
 export interface ExchangeRequest {
   readonly jobToken: string;
+  /** Of the machine, as `actor_token`; undefined when there is none. */
+  readonly agentToken: string | undefined;
   readonly credentialName: string;
   /** What the caller would like, in its order; empty when it did not say. */
   readonly scopes: readonly string[];
@@ -30,14 +32,19 @@ export function parseExchangeRequest(form: string): { request: ExchangeRequest }
   const grantType = param('grant_type');
   if (grantType === undefined) return missing('grant_type', TOKEN_EXCHANGE);
   if (grantType !== TOKEN_EXCHANGE) return { refusal: { reason: 'grant_type_not_supported' } };
-  if (param('actor_token') ?? param('actor_token_type'))
-    return { refusal: { reason: 'parameter_not_supported', hint: 'actor_token is not supported: leave it out.' } };
 
   const jobToken = param('subject_token')?.trim();
   if (!jobToken) return missing('subject_token', "the job's OIDC token");
   const jobTokenType = param('subject_token_type');
-  if (jobTokenType === undefined) return missing('subject_token_type', JOB_TOKEN_TYPES.join(' or '));
-  if (!JOB_TOKEN_TYPES.includes(jobTokenType)) return invalid('subject_token_type', JOB_TOKEN_TYPES.join(' or '));
+  if (jobTokenType === undefined) return missing('subject_token_type', TOKEN_TYPES.join(' or '));
+  if (!TOKEN_TYPES.includes(jobTokenType)) return invalid('subject_token_type', TOKEN_TYPES.join(' or '));
+  const agentToken = param('actor_token')?.trim();
+  const agentTokenType = param('actor_token_type');
+  if (agentToken && agentTokenType === undefined) return missing('actor_token_type', TOKEN_TYPES.join(' or '));
+  if (agentTokenType !== undefined && !agentToken)
+    return missing('actor_token', "the machine's token, or leave out actor_token_type");
+  if (agentTokenType !== undefined && !TOKEN_TYPES.includes(agentTokenType))
+    return invalid('actor_token_type', TOKEN_TYPES.join(' or '));
   const requestedType = param('requested_token_type');
   if (requestedType !== undefined && requestedType !== ACCESS_TOKEN_TYPE)
     return invalid('requested_token_type', ACCESS_TOKEN_TYPE);
@@ -50,6 +57,7 @@ export function parseExchangeRequest(form: string): { request: ExchangeRequest }
   return {
     request: {
       jobToken,
+      agentToken,
       credentialName,
       scopes: param('scope')?.split(' ').filter(Boolean) ?? [],
       lifetime: lifetime === undefined ? undefined : Number(lifetime),

@@ -1,7 +1,7 @@
 // When each refusal happens and what to do about it, for docs/TROUBLESHOOTING.md and `keydesk explain`: the functions do not load this. The compiler
 // checks that every reason has both. Links are relative to docs/.
 
-import type { JobTokenReason, Refusal } from './refusal.ts';
+import type { AgentTokenReason, JobTokenReason, Refusal } from './refusal.ts';
 
 export interface Advice {
   readonly when: string;
@@ -74,7 +74,62 @@ export const JOB_TOKEN_ADVICE: Readonly<Record<JobTokenReason, Advice>> = {
   },
 };
 
-type OtherReason = Exclude<Refusal['reason'], JobTokenReason>;
+const NOT_THE_PROVIDERS =
+  'The identity provider does not make such tokens. If it was not a test, look into it with `bad-job-tokens.logql`.';
+
+/** Why the token of a machine is not accepted. */
+export const AGENT_TOKEN_ADVICE: Readonly<Record<AgentTokenReason, Advice>> = {
+  agent_token_malformed: {
+    when: "The machine's token is not a JWT.",
+    whatToDo: 'Check whether the variable holds an error message, or a token that was cut off.',
+  },
+  agent_token_issuer_wrong: {
+    when: 'Its issuer is not that of an identity provider which the matching rules name.',
+    whatToDo: 'Compare `iss` of the token with `issuer` in `identityProviders`, to the letter.',
+  },
+  agent_token_audience_wrong: {
+    when: "Its audience is not the provider's `audience` in the policy, or it has several.",
+    whatToDo: 'Request it for the audience that the response names.',
+  },
+  agent_token_expired: { when: 'It has expired.', whatToDo: 'Request it in the step that uses it.' },
+  agent_token_lifetime_too_long: {
+    when: "It lives longer than the provider's `maxTokenLifetime`.",
+    whatToDo: 'Request a shorter one, or raise `maxTokenLifetime`.',
+  },
+  agent_token_not_yet_valid: {
+    when: 'It becomes valid more than 90 seconds from now.',
+    whatToDo: 'Two clocks differ. Request a new token. If it continues, report it.',
+  },
+  agent_token_issued_in_future: {
+    when: 'It was issued more than 90 seconds from now.',
+    whatToDo: 'Two clocks differ. Request a new token. If it continues, report it.',
+  },
+  agent_token_claim_invalid: {
+    when: "It lacks a claim that the provider's `claims` declare, or the claim is no text, number or truth value. `detail` names the claim.",
+    whatToDo: 'Correct `at` in the policy, or leave the claim out of `claims`.',
+  },
+  agent_token_key_unknown: {
+    when: "The key set at the provider's `keys` has no key with its key ID.",
+    whatToDo: "Compare `keys` with `jwks_uri` of the issuer's discovery document.",
+  },
+  agent_token_algorithm_not_allowed: {
+    when: "It is signed with an algorithm that the provider's `algorithms` do not name.",
+    whatToDo: 'Add the algorithm to the policy, if the provider uses it.',
+  },
+  agent_token_type_not_allowed: { when: 'Its header has another `typ` than `JWT`.', whatToDo: NOT_THE_PROVIDERS },
+  agent_token_header_not_allowed: {
+    when: 'Its header has its own key, or changes what is signed. `detail` names the member.',
+    whatToDo: NOT_THE_PROVIDERS,
+  },
+  agent_token_key_id_missing: { when: 'Its header has no key ID.', whatToDo: NOT_THE_PROVIDERS },
+  agent_token_signature_invalid: { when: 'Its signature is wrong.', whatToDo: NOT_THE_PROVIDERS },
+  agent_token_time_claim_invalid: {
+    when: 'A time is missing, is not a whole number, or ends before it begins.',
+    whatToDo: NOT_THE_PROVIDERS,
+  },
+};
+
+type OtherReason = Exclude<Refusal['reason'], JobTokenReason | AgentTokenReason>;
 
 /** All other refusals. */
 export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
@@ -91,6 +146,24 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   claims_missing: {
     when: 'A rule needs claims that the job token lacks. `missing_claims` lists them.',
     whatToDo: "Add the flags to `oidc request-token`, or the claims to the plugin's `claims`.",
+  },
+  approval_pending: {
+    when: 'The rule has an `approval`, and nobody has unblocked its step in this build. Or Keydesk does not know it yet: the next sweep looks at Buildkite.',
+    whatToDo: 'Unblock the step, and send the same request again. The plugin waits for it.',
+  },
+  approval_not_accepted: {
+    when: 'The step was unblocked, and by the policy that is no approval. `problem` says why.',
+    whatToDo: 'Start a new build, and let somebody unblock it who may.',
+  },
+  conditions_unknown: {
+    when: 'A rule depends on a team or on who started the build, and Keydesk did not read that from Buildkite, or longer ago than `limits.teamsMaxAge`.',
+    whatToDo:
+      'Wait as `Retry-After` says. If it continues, run `keydesk status`: the sweep needs `KEYDESK_BUILDKITE_TEAMS_API_TOKEN`.',
+  },
+  agent_token_missing: {
+    when: 'The rule has an `agent`, and the request had no token of its identity provider.',
+    whatToDo:
+      "Send the machine's token as `actor_token`, or in the header `Keydesk-Actor-Token`. The plugin has `agent-token` for it.",
   },
   job_ended: {
     when: "The job's end is recorded.",
@@ -121,6 +194,10 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   dependency_unavailable: {
     when: 'A dependency of Keydesk failed or was too slow. `dependency` and `code` in the log name it.',
     whatToDo: 'Wait as `Retry-After` says. If it continues, see [When 503 lasts](#when-503-lasts).',
+  },
+  agent_token_key_not_looked_up: {
+    when: "The machine's token has a key ID that Keydesk does not know yet. Keydesk requests the keys of a provider every 30 seconds at most.",
+    whatToDo: "Wait as `Retry-After` says. If it continues, compare the provider's `keys` with its discovery document.",
   },
   job_token_key_not_looked_up: {
     when: 'The job token has a key ID that Keydesk does not know yet. Keydesk requests the keys of the issuer every 30 seconds at most.',
@@ -158,10 +235,6 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   parameter_invalid: {
     when: 'A parameter has a value that is not accepted, or the Host header names no host.',
     whatToDo: 'Send what the response names. For the Host header, check which proxy sets it.',
-  },
-  parameter_not_supported: {
-    when: 'The form has an `actor_token`.',
-    whatToDo: 'Leave it out.',
   },
   body_not_allowed: {
     when: '`POST /token/CREDENTIAL` has a body.',

@@ -2,6 +2,7 @@
 // response has less: all job tokens that are not verified get one response, and so do all credentials that a job may not have. The
 // switch is exhaustive: a new reason does not compile until it has a response.
 
+import type { ApprovalProblem } from '../conditions/judge.ts';
 import type { FailureCode } from '../failure-code.ts';
 import type { GoogleRefusal } from '../google-refusal.ts';
 import type { RuleTrace } from '../policy/decide.ts';
@@ -43,26 +44,83 @@ export const EXPLAINED_REASONS = [
 ] as const satisfies readonly JobTokenReason[];
 export type ExplainedReason = (typeof EXPLAINED_REASONS)[number];
 
+/** Why the machine's token was not accepted. All of these but those that name what was received give one identical response. */
+export const AGENT_TOKEN_REASONS = [
+  'agent_token_malformed',
+  'agent_token_type_not_allowed',
+  'agent_token_algorithm_not_allowed',
+  'agent_token_header_not_allowed',
+  'agent_token_key_id_missing',
+  'agent_token_key_unknown',
+  'agent_token_signature_invalid',
+  'agent_token_issuer_wrong',
+  'agent_token_audience_wrong',
+  'agent_token_time_claim_invalid',
+  'agent_token_expired',
+  'agent_token_not_yet_valid',
+  'agent_token_issued_in_future',
+  'agent_token_lifetime_too_long',
+  'agent_token_claim_invalid',
+] as const;
+export type AgentTokenReason = (typeof AGENT_TOKEN_REASONS)[number];
+/** Of a token that the identity provider signed. */
+type ExplainedAgentReason = Extract<
+  AgentTokenReason,
+  `agent_token_${'audience_wrong' | 'expired' | 'not_yet_valid' | 'issued_in_future' | 'lifetime_too_long'}`
+>;
+
+/** `detail` names a claim or a header that is wrong. */
+export type AgentTokenRefusal =
+  | {
+      readonly reason: Exclude<AgentTokenReason, ExplainedAgentReason>;
+      readonly detail?: string;
+      readonly received?: never;
+      readonly expected?: never;
+    }
+  /** Printable ASCII. */
+  | { readonly reason: ExplainedAgentReason; readonly received: string; readonly expected: string };
+
 /** The last account of a pool that Google refused for good, where the pool has others. */
 type RefusedAccount = Partial<GoogleRefusal> & { readonly service_account?: string };
 
 export type Refusal =
   | JobTokenRefusal
+  | AgentTokenRefusal
+  /** The key id of the machine's token is not among the known keys of its provider, which were requested too recently. */
+  | { readonly reason: 'agent_token_key_not_looked_up'; readonly retryAfter: number }
   /** Its key id is not among the known keys, and the issuer's keys were requested too recently to be requested again. */
   | { readonly reason: 'job_token_key_not_looked_up'; readonly retryAfter: number }
   | {
-      readonly reason:
-        | 'parameter_missing'
-        | 'parameter_repeated'
-        | 'parameter_invalid'
-        | 'parameter_not_supported'
-        | 'body_not_allowed';
+      readonly reason: 'parameter_missing' | 'parameter_repeated' | 'parameter_invalid' | 'body_not_allowed';
       /** What is wrong and what to send instead; holds no value of the request's. */
       readonly hint: string;
     }
   | { readonly reason: 'grant_type_not_supported' }
   | { readonly reason: 'claims_missing'; readonly missing: readonly string[]; readonly trace: readonly RuleTrace[] }
   | { readonly reason: 'unknown_credential' | 'no_matching_rule'; readonly trace: readonly RuleTrace[] }
+  | {
+      /** Nobody has unblocked the step yet. */
+      readonly reason: 'approval_pending';
+      readonly step: string;
+      readonly trace: readonly RuleTrace[];
+      readonly retryAfter: number;
+    }
+  | {
+      /** The step was unblocked, and by the policy that is no approval. */
+      readonly reason: 'approval_not_accepted';
+      readonly step: string;
+      readonly problem: ApprovalProblem;
+      readonly trace: readonly RuleTrace[];
+    }
+  | {
+      /** Who started the build, or a team, was not read from Buildkite yet, or too long ago. */
+      readonly reason: 'conditions_unknown';
+      readonly unknown: 'build' | 'team';
+      readonly team?: string;
+      readonly trace: readonly RuleTrace[];
+      readonly retryAfter: number;
+    }
+  | { readonly reason: 'agent_token_missing'; readonly provider: string; readonly trace: readonly RuleTrace[] }
   | { readonly reason: 'job_ended'; readonly ended_at: number }
   | { readonly reason: 'grant_revoked'; readonly grant_id: string }
   | { readonly reason: 'credential_changed'; readonly grant_id: string }
@@ -113,6 +171,8 @@ export interface WireError {
   readonly retryAfter?: number;
   /** Names of claims that the job token lacks. */
   readonly missingClaims?: readonly string[];
+  /** The key of the step that has to be unblocked. */
+  readonly step?: string;
   readonly allow?: string;
   /** Trying again does not help. */
   readonly permanent?: true;
@@ -120,6 +180,20 @@ export interface WireError {
 
 const JOB_TOKEN_NOT_ACCEPTED_TEXT =
   "The job token was not accepted. Send what buildkite-agent oidc request-token prints, in a job of the organization that this service is for. The reason is in the service's audit log, under the request ID.";
+
+const APPROVAL_PROBLEMS: Readonly<Record<ApprovalProblem, string>> = {
+  creator_unknown: 'Buildkite does not say who started the build, and that person may not approve it',
+  approver_unknown: 'Buildkite does not say who unblocked it',
+  approver_not_in_team: 'who unblocked it is not a member of the team that approves',
+  approver_is_creator: 'who started a build does not approve it',
+  approval_expired: 'it was too long ago. Start a new build',
+  approval_in_future: "Buildkite's time for it lies ahead",
+  approval_ambiguous: 'the build has several steps with this key. Give each step a key of its own',
+  build_differs: 'another build of the pipeline has this number',
+};
+
+const AGENT_TOKEN_NOT_ACCEPTED_TEXT =
+  "The machine's token was not accepted. Send a token of the identity provider that the policy names. The reason is in the service's audit log, under the request ID.";
 
 interface WireContext {
   /** The job token was in the Authorization header, so its errors are those of RFC 6750 section 3.1. */
@@ -134,7 +208,6 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
     case 'parameter_missing':
     case 'parameter_repeated':
     case 'parameter_invalid':
-    case 'parameter_not_supported':
     case 'body_not_allowed':
       return { status: 400, error: 'invalid_request', description: refusal.hint };
     case 'grant_type_not_supported':
@@ -159,6 +232,40 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
           'No rule of the policy grants this job a credential of that name. To see why, run keydesk policy explain with the policy and the claims of the job.',
           contact,
         ),
+      };
+    case 'approval_pending':
+      return {
+        status: 400,
+        error: 'authorization_pending',
+        description: `This credential needs an approval. Unblock the step ${refusal.step} of this build, and send the same request again.`,
+        step: refusal.step,
+        retryAfter: refusal.retryAfter,
+      };
+    case 'approval_not_accepted':
+      return {
+        status: 400,
+        error: 'access_denied',
+        description: withContact(
+          `The step ${refusal.step} of this build was unblocked, and the policy does not accept that as an approval: ${APPROVAL_PROBLEMS[refusal.problem]}.`,
+          contact,
+        ),
+        step: refusal.step,
+      };
+    case 'conditions_unknown':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description:
+          refusal.unknown === 'build'
+            ? 'Keydesk has not read from Buildkite yet who started this build. Send the same request again after the time in Retry-After.'
+            : 'Keydesk could not read a team from Buildkite lately, and this credential depends on it. Retry after the time in Retry-After.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'agent_token_missing':
+      return {
+        status: 400,
+        error: 'invalid_request',
+        description: `This credential needs a token of the machine, from the identity provider ${refusal.provider}. Send it as actor_token, or in the header Keydesk-Actor-Token.`,
       };
     case 'job_ended':
       return {
@@ -212,6 +319,50 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
         status: 429,
         error: 'temporarily_unavailable',
         description: 'Too many requests about unknown tokens came from this address, or to this instance. Try again.',
+        retryAfter: refusal.retryAfter,
+      };
+    case 'agent_token_malformed':
+    case 'agent_token_type_not_allowed':
+    case 'agent_token_algorithm_not_allowed':
+    case 'agent_token_header_not_allowed':
+    case 'agent_token_key_id_missing':
+    case 'agent_token_key_unknown':
+    case 'agent_token_signature_invalid':
+    case 'agent_token_issuer_wrong':
+    case 'agent_token_time_claim_invalid':
+    case 'agent_token_claim_invalid':
+      return { status: 400, error: 'invalid_request', description: AGENT_TOKEN_NOT_ACCEPTED_TEXT };
+    case 'agent_token_audience_wrong':
+      return {
+        status: 400,
+        error: 'invalid_request',
+        description: `The machine's token has the audience ${refusal.received}, and this service accepts ${refusal.expected}. Request a token for that audience.`,
+      };
+    case 'agent_token_expired':
+      return {
+        status: 400,
+        error: 'invalid_request',
+        description: `The machine's token expired at ${refusal.received}, and it is ${refusal.expected} now. Request a new one.`,
+      };
+    case 'agent_token_not_yet_valid':
+    case 'agent_token_issued_in_future':
+      return {
+        status: 400,
+        error: 'invalid_request',
+        description: `The machine's token is valid from ${refusal.received}, and it is ${refusal.expected} on this service's clock. Retry. If that does not help, contact the operators of Keydesk.`,
+      };
+    case 'agent_token_lifetime_too_long':
+      return {
+        status: 400,
+        error: 'invalid_request',
+        description: `The machine's token lives ${refusal.received} seconds, and the policy allows ${refusal.expected}. Request one that lives that long or less.`,
+      };
+    case 'agent_token_key_not_looked_up':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description:
+          "The key of the machine's token is not known yet. Send the same request again after the time in Retry-After.",
         retryAfter: refusal.retryAfter,
       };
     case 'job_token_key_not_looked_up':

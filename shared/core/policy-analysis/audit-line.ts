@@ -3,13 +3,17 @@
 
 import * as z from 'zod';
 import { parseJson } from '../json.ts';
+import { CONDITIONS } from '../policy/conditions.ts';
+import { RULE_OUTCOMES } from '../policy/decide.ts';
 
 const text = z.string();
 const check = z.object({ claim: text, patterns: z.array(text), value: text.nullable(), matched: z.boolean() });
 const traced = z.object({
   rule: text,
-  outcome: z.enum(['granted', 'other_credential', 'claim_mismatch', 'tag_not_allowed']),
+  outcome: z.enum(RULE_OUTCOMES),
   checks: z.array(check),
+  condition: z.enum(CONDITIONS).optional(),
+  reason: text.optional(),
 });
 
 /** What is read of a line. All other fields pass. */

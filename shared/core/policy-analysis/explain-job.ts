@@ -4,7 +4,7 @@
 import { closestName } from '../closest-name.ts';
 import { revocationOf } from '../kinds/kinds.ts';
 import { isMatchableClaim, isOptionalClaim, type JobClaims } from '../policy/claims.ts';
-import { type Decision, decide, type RuleTrace } from '../policy/decide.ts';
+import { type ConditionalDecision, type Decision, decide, type RuleTrace } from '../policy/decide.ts';
 import type { Policy, WrittenPolicy } from '../policy/policy.ts';
 import { type JobChange, jobChanges } from './job-changes.ts';
 import { isNotRequested, nearestRules, type Unmet } from './nearest-rules.ts';
@@ -37,6 +37,8 @@ export interface RefusedExplanation {
 
 export type JobExplanation =
   | { readonly credential: string; readonly outcome: 'granted'; readonly decision: Granted }
+  /** Granted if the conditions of one of the rules hold. */
+  | { readonly credential: string; readonly outcome: 'conditional'; readonly decision: ConditionalDecision }
   | RefusedExplanation;
 
 export interface PolicyTexts {
@@ -47,6 +49,7 @@ export interface PolicyTexts {
 export function explainJob({ policy, written }: PolicyTexts, claims: JobClaims, credential: string): JobExplanation {
   const decision = decide(policy, claims, credential);
   if (decision.outcome === 'granted') return { credential, outcome: 'granted', decision };
+  if (decision.outcome === 'conditional') return { credential, outcome: 'conditional', decision };
   const { reason, trace } = decision;
   const missing = decision.reason === 'claims_missing' ? decision.missing : [];
   const id = policy.organization.id;
@@ -120,6 +123,16 @@ export function explainedAsJson(explanation: JobExplanation): object {
       credential: explanation.credential,
       outcome: 'granted',
       ...{ rule, environment, ttl, revocation: revocationOf(credential) },
+    };
+  }
+  if (explanation.outcome === 'conditional') {
+    const { credential, rules } = explanation.decision;
+    const { environment, ttl } = credential;
+    return {
+      credential: explanation.credential,
+      outcome: 'conditional',
+      rules: rules.map(({ name, conditions }) => ({ rule: name, conditions })),
+      ...{ environment, ttl, revocation: revocationOf(credential) },
     };
   }
   const { credential, outcome, reason, missing, nearest, omitted, firstRule, meant } = explanation;

@@ -34,6 +34,13 @@ function toLines(explanation: JobExplanation, options: LineOptions): string[] {
       `${explanation.credential}: granted by "${rule}", ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`,
     ];
   }
+  if (explanation.outcome === 'conditional') {
+    const { credential, rules } = explanation.decision;
+    const named = rules.map(({ name }) => `"${name}"`).join(' or ');
+    return [
+      `${explanation.credential}: granted if the conditions of ${named} hold, ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`,
+    ];
+  }
   const { credential, reason, nearest, omitted, firstRule } = explanation;
   return [
     `${credential}: refused, ${reason}`,

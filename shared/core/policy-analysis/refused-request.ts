@@ -2,8 +2,9 @@
 // somebody who can.
 
 import type { Refusal } from '../oauth/refusal.ts';
-import { JOB_TOKEN_ADVICE, REFUSAL_ADVICE } from '../oauth/refusal-advice.ts';
+import { AGENT_TOKEN_ADVICE, JOB_TOKEN_ADVICE, REFUSAL_ADVICE } from '../oauth/refusal-advice.ts';
 import { parseClaims } from '../policy/claims.ts';
+import type { RuleTrace } from '../policy/decide.ts';
 import { visible } from '../policy/visible-text.ts';
 import type { AuditLine } from './audit-line.ts';
 import { explainTrace, type RefusedExplanation } from './explain-job.ts';
@@ -61,16 +62,35 @@ const SIDES: Readonly<Record<Refusal['reason'], readonly Side[]>> = {
   job_token_lifetime_too_long: ['job', 'policy'],
   job_token_claim_invalid: ['job'],
   job_token_organization_wrong: ['policy'],
+  agent_token_malformed: ['job'],
+  agent_token_type_not_allowed: ['job'],
+  agent_token_algorithm_not_allowed: ['job', 'policy'],
+  agent_token_header_not_allowed: ['job'],
+  agent_token_key_id_missing: ['job'],
+  agent_token_key_unknown: ['job', 'policy'],
+  agent_token_signature_invalid: ['job'],
+  agent_token_issuer_wrong: ['job', 'policy'],
+  agent_token_audience_wrong: ['job', 'policy'],
+  agent_token_time_claim_invalid: ['job'],
+  agent_token_expired: ['job'],
+  agent_token_not_yet_valid: ['job', 'operators'],
+  agent_token_issued_in_future: ['job', 'operators'],
+  agent_token_lifetime_too_long: ['job', 'policy'],
+  agent_token_claim_invalid: ['job', 'policy'],
+  agent_token_key_not_looked_up: ['time', 'operators'],
   job_token_key_not_looked_up: ['time', 'operators'],
   parameter_missing: ['job'],
   parameter_repeated: ['job'],
   parameter_invalid: ['job'],
-  parameter_not_supported: ['job'],
   body_not_allowed: ['job'],
   grant_type_not_supported: ['job'],
   claims_missing: ['job'],
   unknown_credential: ['job', 'policy'],
   no_matching_rule: ['job', 'policy'],
+  approval_pending: ['job', 'time'],
+  approval_not_accepted: ['job', 'policy'],
+  conditions_unknown: ['time', 'operators'],
+  agent_token_missing: ['job', 'policy'],
   job_ended: ['job'],
   grant_revoked: ['job'],
   credential_changed: ['job'],
@@ -103,7 +123,10 @@ export interface ReasonExplanation {
 
 export function explainReason(line: AuditLine): ReasonExplanation {
   const reason = line.reason ?? 'not known';
-  const all: Readonly<Record<string, { when: string; whatToDo: string }>> = { ...JOB_TOKEN_ADVICE, ...REFUSAL_ADVICE };
+  const all: Readonly<Record<string, { when: string; whatToDo: string }>> = {
+    ...{ ...JOB_TOKEN_ADVICE, ...AGENT_TOKEN_ADVICE },
+    ...REFUSAL_ADVICE,
+  };
   const advice = Object.hasOwn(all, reason) ? all[reason] : undefined;
   return {
     reason,
@@ -129,7 +152,12 @@ export function explainFromLine({
 }: AuditLine): RefusedExplanation | undefined {
   const parsed = parseClaims(job);
   if (!isByRules(reason) || credential === undefined || !trace || 'invalidClaim' in parsed) return undefined;
-  return explainTrace(credential, reason, { trace, missing, claims: parsed.claims });
+  return explainTrace(credential, reason, { trace: trace.map(withoutAbsent), missing, claims: parsed.claims });
+}
+
+/** A field that is absent is not there. */
+function withoutAbsent({ condition, reason, ...traced }: NonNullable<AuditLine['trace']>[number]): RuleTrace {
+  return { ...traced, ...(condition && { condition }), ...(reason !== undefined && { reason }) };
 }
 
 const FACTS = [
@@ -137,6 +165,11 @@ const FACTS = [
   'received',
   'expected',
   'hint',
+  'step',
+  'problem',
+  'unknown',
+  'team',
+  'provider',
   'ended_at',
   'grant_id',
   'live_grants',

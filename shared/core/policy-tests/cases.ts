@@ -36,8 +36,12 @@ export function runCase(policy: Policy, testCase: TestCase): CaseResult {
   const wrong: [string, Decision][] = [];
   const grantedBy = new Map<string, string>();
   for (const [name, decision] of decisions) {
-    if (decision.outcome === 'granted' ? testCase.refused.includes(name) : testCase.granted.includes(name))
-      wrong.push([name, decision]);
+    const isWrong = {
+      granted: testCase.refused.includes(name),
+      refused: testCase.granted.includes(name),
+      conditional: testCase.refused.includes(name) || testCase.granted.includes(name),
+    };
+    if (isWrong[decision.outcome]) wrong.push([name, decision]);
     else if (decision.outcome === 'granted' && testCase.granted.includes(name)) grantedBy.set(name, decision.rule);
   }
   const gets = [...decisions].flatMap(([name, { outcome }]) => (outcome === 'granted' ? [name] : []));

@@ -19,7 +19,7 @@ function fileData({ file, tests, cases, proofs }: FileResult): object {
       wrong: wrong.map(([credential, decision]) => ({
         credential,
         outcome: decision.outcome,
-        ...(decision.outcome === 'granted' ? { rule: decision.rule } : { reason: decision.reason }),
+        ...('rule' in decision ? { rule: decision.rule } : 'reason' in decision ? { reason: decision.reason } : {}),
         trace: decision.trace.filter(({ outcome }) => outcome !== 'other_credential'),
       })),
     })),

@@ -64,6 +64,10 @@ function list(names: readonly string[]): string {
 
 function reportDecision(policy: Policy, credential: string, decision: Decision): string[] {
   if (decision.outcome === 'granted') return [`${credential} is granted by rule "${decision.rule}"`];
+  if (decision.outcome === 'conditional')
+    return [
+      `${credential} is granted only if the conditions of ${decision.rules.map(({ name }) => `rule "${name}"`).join(' or ')} hold`,
+    ];
   const nearest = nearestRule(decision.trace);
   const missing =
     decision.reason === 'claims_missing' ? `, because the job token lacks ${decision.missing.join(', ')}` : '';

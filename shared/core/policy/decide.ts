@@ -1,7 +1,8 @@
 // The decision: may this job have this credential, and why. Pure: the same policy, claims and name give the same
-// answer, and the trace says for every rule how far it got.
+// answer, and the trace says for every rule how far it got. What rules demand beyond claims is judged in ../conditions/decide.ts.
 
 import { claimValue, isMatchableClaim, isOptionalClaim, type JobClaims } from './claims.ts';
+import type { Conditions } from './conditions.ts';
 import type { Credential } from './credential.ts';
 import { matchesPattern } from './pattern.ts';
 import type { Policy } from './policy.ts';
@@ -15,13 +16,42 @@ interface ClaimCheck {
   readonly matched: boolean;
 }
 
+/**
+ * How far a rule got. `conditional`: the claims match, and the rule has conditions that were not judged. The last three say what became
+ * of them.
+ */
+export const RULE_OUTCOMES = [
+  'granted',
+  'other_credential',
+  'claim_mismatch',
+  'tag_not_allowed',
+  'conditional',
+  'condition_unmet',
+  'condition_unknown',
+  'approval_pending',
+] as const;
+
 export interface RuleTrace {
   readonly rule: string;
-  readonly outcome: 'granted' | 'other_credential' | 'claim_mismatch' | 'tag_not_allowed';
+  readonly outcome: (typeof RULE_OUTCOMES)[number];
   readonly checks: readonly ClaimCheck[];
+  /** The condition that decided, and how. */
+  readonly condition?: keyof Conditions;
+  readonly reason?: string;
+}
+
+/** Claims match rules that grant the credential, each of which has conditions. */
+export interface ConditionalDecision {
+  readonly outcome: 'conditional';
+  readonly credentialName: string;
+  readonly credential: Credential;
+  /** In the order of the policy. */
+  readonly rules: readonly Rule[];
+  readonly trace: readonly RuleTrace[];
 }
 
 export type Decision =
+  | ConditionalDecision
   | {
       readonly outcome: 'granted';
       readonly credentialName: string;
@@ -53,6 +83,14 @@ export function decide(policy: Policy, claims: JobClaims, credentialName: string
   const organizationMatches = policy.organization.id === undefined || claims.organization_id === policy.organization.id;
   if (credential && granting && organizationMatches)
     return { outcome: 'granted', credentialName, credential, rule: granting.rule, trace };
+  const rules = policy.rules.filter((_, index) => trace[index]?.outcome === 'conditional');
+  if (
+    credential &&
+    rules.length > 0 &&
+    organizationMatches &&
+    !(rules.some(needsPipeline) && claims.pipeline_id === undefined)
+  )
+    return { outcome: 'conditional', credentialName, credential, rules, trace };
   const missing = missingClaims(policy, claims);
   if (missing.length > 0) return { outcome: 'refused', reason: 'claims_missing', missing, trace };
   return { outcome: 'refused', reason: credential ? 'no_matching_rule' : 'unknown_credential', trace };
@@ -74,12 +112,18 @@ function outcomeOf(rule: Rule, claims: JobClaims, checks: ClaimCheck[]): RuleTra
   // A tag build carries its tag in build_branch, so a rule about branches would let a tag called "main" through.
   const tagBuild = claims.build_tag !== undefined;
   if (tagBuild && 'build_branch' in rule.match && !('build_tag' in rule.match)) return 'tag_not_allowed';
-  return 'granted';
+  return Object.keys(rule.conditions).length > 0 ? 'conditional' : 'granted';
+}
+
+/** Teams, builds and their numbers are of a pipeline, which only its UUID tells from another. */
+function needsPipeline({ conditions: { team, created_by, approval } }: Rule): boolean {
+  return team !== undefined || created_by !== undefined || approval !== undefined;
 }
 
 function missingClaims(policy: Policy, claims: JobClaims): string[] {
   const named = new Set(policy.rules.flatMap((rule) => Object.keys(rule.match)));
   if (policy.organization.id !== undefined) named.add('organization_id');
+  if (policy.rules.some(needsPipeline)) named.add('pipeline_id');
   return [...named]
     .filter((claim) => isMatchableClaim(claim) && isOptionalClaim(claim) && claimValue(claims, claim) === undefined)
     .sort();

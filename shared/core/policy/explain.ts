@@ -108,6 +108,10 @@ export function decideEach(policy: Policy, claims: JobClaims, names: readonly st
         trace,
       };
     }
+    if (decision.outcome === 'conditional') {
+      const { rules, trace } = decision;
+      return { credential: name, outcome: 'conditional', rules: rules.map((rule) => rule.name), trace };
+    }
     return { credential: name, ...decision };
   });
 }
@@ -117,6 +121,10 @@ function describeDecision(name: string, decision: Decision, pipelines: Pipelines
     const { credential, rule } = decision;
     return [`${name}: granted by "${rule}", ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`];
   }
+  if (decision.outcome === 'conditional')
+    return [
+      `${name}: granted if the conditions of ${decision.rules.map((rule) => `"${rule.name}"`).join(' or ')} hold, ${revocationOf(decision.credential)}, ${formatDuration(decision.credential.ttl)}`,
+    ];
   const missing =
     decision.reason === 'claims_missing'
       ? `: the job must request its token with ${decision.missing.map((claim) => `--claim ${claim}`).join(' ')}`
@@ -130,10 +138,16 @@ function describeDecision(name: string, decision: Decision, pipelines: Pipelines
   ];
 }
 
-function explainRule({ rule, outcome, checks }: RuleTrace, pipelines: Pipelines): string {
+function explainRule({ rule, outcome, checks, condition, reason }: RuleTrace, pipelines: Pipelines): string {
   switch (outcome) {
     case 'granted':
       return `rule "${rule}" matches`;
+    case 'conditional':
+      return `rule "${rule}" matches if its conditions hold`;
+    case 'condition_unmet':
+    case 'condition_unknown':
+    case 'approval_pending':
+      return `rule "${rule}": ${condition} does not hold${reason === undefined ? '' : `, ${reason}`}`;
     case 'other_credential':
       return `rule "${rule}" grants other credentials`;
     case 'tag_not_allowed':

@@ -7,11 +7,13 @@ import { type Credential, credentialSchema, nameSchema } from './credential.ts';
 import { databaseSchema, resolveDatabase, tenantProblems } from './databases.ts';
 import { durationSchema } from './duration.ts';
 import { environmentProblems, environmentSchema } from './environments.ts';
+import { identityProvidersSchema } from './identity-providers.ts';
 import { pipelineProblems, pipelinesSchema, resolvePipelines } from './pipelines.ts';
 import { describeIssue, type PolicyProblem, toPolicyProblems } from './problems.ts';
 import { referenceProblems } from './references.ts';
 import { ruleSchema, uuidSchema } from './rule.ts';
 import { sharedAccountProblems } from './shared-accounts.ts';
+import { teamProblems, teamsSchema } from './teams.ts';
 
 export const MAX_JOB_TOKEN_LIFETIME = 7200;
 
@@ -19,6 +21,8 @@ export const MAX_JOB_TOKEN_LIFETIME = 7200;
 const limits = z.strictObject({
   tokensPerMinute: z.int().min(1).max(600).default(60),
   liveGrantsPerPipeline: z.int().min(1).max(100_000).default(1000),
+  /** The oldest copy of a team by which anything is granted; in seconds when parsed. */
+  teamsMaxAge: durationSchema(600, 24 * 3600, 'from 10m to 24h').prefault('1h'),
 });
 
 /**
@@ -47,6 +51,8 @@ export const policySchema = z.strictObject({
   maxJobTokenLifetime: durationSchema(60, MAX_JOB_TOKEN_LIFETIME, 'from 1m to 2h').prefault('10m'),
   environments: z.record(nameSchema, environmentSchema),
   pipelines: pipelinesSchema.default({}),
+  teams: teamsSchema.default({}),
+  identityProviders: identityProvidersSchema.default({}),
   databases: z.record(nameSchema, databaseSchema).default({}),
   credentials: z.record(nameSchema, credentialSchema),
   rules: z.array(ruleSchema),
@@ -76,6 +82,7 @@ export function parsePolicyData(
     ...references,
     ...sharedAccountProblems({ databases: result.data.databases, credentials: policy.credentials }),
     ...pipelineProblems(result.data.pipelines),
+    ...teamProblems(result.data.teams),
     ...environmentProblems(result.data),
     ...tenantProblems(policy.credentials),
   ];

@@ -4,6 +4,13 @@
 import * as z from 'zod';
 import { acceptSchema } from './accept.ts';
 import { isMatchableClaim, MATCHABLE_CLAIMS } from './claims.ts';
+import {
+  agentConditionSchema,
+  approvalSchema,
+  type Conditions,
+  createdBySchema,
+  teamConditionSchema,
+} from './conditions.ts';
 import { isWildcardOnly } from './pattern.ts';
 
 export const UUID = /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
@@ -42,8 +49,9 @@ export function narrows(match: Match, key: string): boolean {
 }
 
 const matchSchema = z
-  .record(z.string(), claimPatterns)
-  .superRefine((match, context) => {
+  .object({ team: teamConditionSchema.optional(), created_by: createdBySchema.optional() })
+  .catchall(claimPatterns)
+  .superRefine(({ team, created_by, ...match }, context) => {
     for (const key of Object.keys(match)) {
       if (isMatchKey(key)) continue;
       const message = `is not a claim that a rule can match: ${MATCH_KEYS.join(', ')} and agent_tag:NAME`;
@@ -73,7 +81,10 @@ const matchSchema = z
         message: `A rule must narrow one of ${SCOPING_KEYS.join(', ')}: an id to a UUID, a slug to more than wildcards. The author of a build chooses its branch, tag and steps`,
       });
   })
-  .transform(lowerCaseUuids);
+  .transform(({ team, created_by, ...match }) => ({
+    match: lowerCaseUuids(match),
+    conditions: { ...(team && { team }), ...(created_by && { created_by }) },
+  }));
 
 /** Whether no value that the claim can have fits. A number that zod has refused is not text yet, and has its problem. */
 function canNeverMatch(claim: string, pattern: unknown): boolean {
@@ -96,12 +107,34 @@ function lowerCaseUuids(match: Record<string, string[]>): Record<string, string[
   );
 }
 
-export const ruleSchema = z.strictObject({
-  name: z.string().min(1).max(128),
-  match: matchSchema,
-  grants: z.array(z.string()).min(1),
-  accept: acceptSchema.optional(),
-});
+/** The sources of builds whose creator signed in to Buildkite. Of all others it is the author of a commit, whom nobody verified, or none. */
+export const SOURCES_WITH_CREATOR: readonly string[] = ['ui', 'api'];
+
+const CREATOR_UNVERIFIED =
+  'The rule must name build_source with ui, api or both and nothing else. The creator of other builds is the author of a commit, whom nobody verified';
+
+function hasVerifiedCreators({ build_source }: Match): boolean {
+  return build_source?.every((source) => SOURCES_WITH_CREATOR.includes(source)) ?? false;
+}
+
+export const ruleSchema = z
+  .strictObject({
+    name: z.string().min(1).max(128),
+    match: matchSchema,
+    approval: approvalSchema.optional(),
+    agent: agentConditionSchema.optional(),
+    grants: z.array(z.string()).min(1),
+    accept: acceptSchema.optional(),
+  })
+  .superRefine(({ match: { match, conditions } }, context) => {
+    if (conditions.created_by && !hasVerifiedCreators(match))
+      context.addIssue({ code: 'custom', path: ['match', 'created_by'], message: CREATOR_UNVERIFIED });
+  })
+  .transform(({ match: { match, conditions }, approval, agent, ...rule }) => ({
+    ...rule,
+    match,
+    conditions: { ...conditions, ...(approval && { approval }), ...(agent && { agent }) } as Conditions,
+  }));
 
 /** A rule in the file may match `pipeline`; one of a parsed policy has `pipeline_id` instead. */
 export type Rule = z.output<typeof ruleSchema>;

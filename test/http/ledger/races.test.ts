@@ -94,7 +94,10 @@ const KINDS = {
 function newJob(revocation: keyof typeof KINDS) {
   const subject = toSubject(jobClaims());
   const credential = KINDS[revocation];
-  const request = { subject, credentialName: 'web', credential, rule: 'r', policySha256: 'p', ttl: 900, limits: CAPS };
+  const request = {
+    ...{ subject, credentialName: 'web', credential, rule: 'r', policySha256: 'p', conditions: null, ttl: 900 },
+    limits: CAPS,
+  };
   const { id: job_id } = subject;
   const grant_id = grantId(job_id, 'web');
   const reserveIn = (database: Database, more: object = {}) =>

@@ -1,7 +1,10 @@
 // Requests that the token function refuses: at least one for each reason there is. A new one does not compile until it has a
 // case here. Then what Google and Keydesk's own faults add to them.
 
-import type { JobTokenReason, Refusal } from '../../../shared/core/oauth/refusal.ts';
+import * as z from 'zod';
+import type { AgentTokenReason, JobTokenReason, Refusal } from '../../../shared/core/oauth/refusal.ts';
+import type { Conditions } from '../../../shared/core/policy/conditions.ts';
+import { createBuildLedger } from '../../../shared/ledger/conditions.ts';
 import { createKillSwitchLedger } from '../../../shared/ledger/kill-switch.ts';
 import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { FORM, newJobToken, TOKEN_TYPE, tokenForm } from '../token-request.ts';
@@ -28,6 +31,32 @@ const UNKNOWN = `ya29.c.${'x'.repeat(50)}`;
 
 type JobTokenOptions = Parameters<InProcessKeydesk['buildkite']['jobToken']>[1];
 const secondsOf = ({ clock }: InProcessKeydesk) => Math.floor(clock.now() / 1000);
+
+const APPROVAL = { step: 'approve', by: 'platform', within: 3600 };
+
+/** Every rule demands this from now on. */
+function demand(keydesk: InProcessKeydesk, conditions: Conditions): void {
+  changePolicy(keydesk, ({ rules }) => ({
+    rules: rules.map((rule) => ({ ...rule, conditions })),
+    teams: { platform: '0184990a-4782-42b5-afc1-16715b10d000' },
+  }));
+}
+
+/** Buildkite reported that the step of {@link APPROVAL} was unblocked in the build of the job. */
+async function unblock(
+  keydesk: InProcessKeydesk,
+  job: ReturnType<InProcessKeydesk['buildkite']['startJob']>,
+  { unblocked_by }: { readonly unblocked_by: string | null },
+): Promise<void> {
+  const { pipeline_id, build_number } = z
+    .object({ pipeline_id: z.string(), build_number: z.number() })
+    .parse(keydesk.buildkite.claimsOf(job));
+  const step = { job_id: '0184990a-477b-4fa8-9968-496074483c00', step_key: 'approve', step_id: null };
+  await createBuildLedger(ledgerOf(keydesk), keydesk.clock).addNews({
+    ...{ pipeline_id, build_number, creator: null },
+    unblocks: [{ ...step, unblocked_by, unblocked_at: keydesk.clock.now() }],
+  });
+}
 
 /** A job token in which one thing is not as it should be. */
 const bad = (title: string, options: (keydesk: InProcessKeydesk) => JobTokenOptions): readonly Case[] => [
@@ -66,7 +95,12 @@ const JOB_TOKENS: Readonly<Record<JobTokenReason, readonly Case[]>> = {
   job_token_organization_wrong: bad('of strangers', () => ({ overrides: { organization_slug: 'other' } })),
 };
 
-const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readonly Case[]>> = {
+const OTHERS: Readonly<
+  Record<
+    Exclude<Refusal['reason'], JobTokenReason | AgentTokenReason | 'agent_token_key_not_looked_up'>,
+    readonly Case[]
+  >
+> = {
   job_token_key_not_looked_up: [
     [
       'a job token that names an unknown key, right after another',
@@ -93,13 +127,16 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
       (keydesk) => byForm(keydesk, { subject_token_type: `${TOKEN_TYPE}saml2` }),
     ],
     ['a form for a token of another type', (keydesk) => byForm(keydesk, { requested_token_type: `${TOKEN_TYPE}jwt` })],
+    [
+      "a form with a machine's token of another type",
+      (keydesk) => byForm(keydesk, { actor_token: 'x', actor_token_type: `${TOKEN_TYPE}saml2` }),
+    ],
     ['a form for too short a time', (keydesk) => byForm(keydesk, { lifetime: '59' })],
     [
       'metadata of no host',
       () => ({ method: 'GET', path: '/.well-known/oauth-authorization-server', headers: { host: 'a b' } }),
     ],
   ],
-  parameter_not_supported: [['a form with an actor', (keydesk) => byForm(keydesk, { actor_token: 'x' })]],
   body_not_allowed: [
     [
       'a body where none belongs',
@@ -125,6 +162,51 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason>, readon
     [
       'a credential that the rule grants another branch',
       async (keydesk) => byPath(keydesk, 'staging-config', await newJobToken(keydesk, { build_branch: 'feature' })),
+    ],
+  ],
+  approval_pending: [
+    [
+      'a job whose build nobody has approved',
+      (keydesk) => {
+        demand(keydesk, { approval: APPROVAL });
+        return byPath(keydesk);
+      },
+    ],
+  ],
+  approval_not_accepted: [
+    [
+      'a job whose build was unblocked, and Buildkite does not say by whom',
+      async (keydesk) => {
+        demand(keydesk, { approval: APPROVAL });
+        const job = keydesk.buildkite.startJob();
+        await unblock(keydesk, job, { unblocked_by: null });
+        return byPath(keydesk, 'staging-config', await keydesk.buildkite.jobToken(job));
+      },
+    ],
+  ],
+  conditions_unknown: [
+    [
+      'a job of a pipeline whose team was never read',
+      (keydesk) => {
+        demand(keydesk, { team: { name: 'platform', access: 'read_only' } });
+        return byForm(keydesk, {});
+      },
+    ],
+    [
+      'a job of a build whose creator is not known',
+      async (keydesk) => {
+        demand(keydesk, { created_by: { team: 'platform' } });
+        return byForm(keydesk, {}, await newJobToken(keydesk, { build_source: 'ui' }));
+      },
+    ],
+  ],
+  agent_token_missing: [
+    [
+      "a request without the machine's token",
+      (keydesk) => {
+        demand(keydesk, { agent: { provider: 'build-agents', claims: { sub: ['agents'] } } });
+        return byPath(keydesk);
+      },
     ],
   ],
   job_ended: [

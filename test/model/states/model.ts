@@ -61,6 +61,7 @@ export function createModel(bounds: Bounds, transitions: Transitions): Model {
         credential,
         rule: 'all',
         policySha256: policy.sha256,
+        conditions: null,
         ttl: TTL_MS / 1000,
         // No bound of the policy is reached: they would only keep states out.
         limits: { tokensPerMinute: 600, liveGrantsPerPipeline: 100_000 },

@@ -57,7 +57,7 @@ function lineOf(refusal: Refusal, { id = ID, job = claims(), credentialName = 's
 
 function refused(job: JobClaims, credentialName = 'staging-config'): string {
   const decision = decide(policy, job, credentialName);
-  if (decision.outcome === 'granted') throw new Error('it is granted');
+  if (decision.outcome !== 'refused') throw new Error('it is granted');
   const { outcome: _, ...refusal } = decision;
   return lineOf(refusal, { job, credentialName });
 }

@@ -66,6 +66,7 @@ const CASES: Readonly<Record<string, GrantDetails>> = {
       {
         rule: 'an earlier rule',
         policy_sha256: 'e'.repeat(64),
+        approved_by: null,
         scopes: ['https://www.googleapis.com/auth/cloud-platform'],
         storage: null,
         expires_at: NOW + 60_000,

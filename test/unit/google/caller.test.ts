@@ -15,7 +15,7 @@ const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const getKeys: GetKeys = async (kid) => {
   if (kid === 'asked') return { outcome: 'asked_recently', retryAfter: 7 };
   if (kid !== 'google') return { outcome: 'unknown' };
-  return { outcome: 'found', keys: [google.publicKey] };
+  return { outcome: 'found', keys: [{ algorithm: 'RS256', key: google.publicKey }] };
 };
 const verify = createCallerVerifier({ audiences: [URL, GCLOUD], getKeys });
 

@@ -108,7 +108,13 @@ async function keyFrom(listener: RequestListener) {
 }
 
 function keyOf(url: string) {
-  const keys = new JwksCache({ url, sendRequest: createHttpClient(clock), clock, onUnusable: () => {} });
+  const keys = new JwksCache({
+    algorithms: ['RS256'],
+    url,
+    sendRequest: createHttpClient(clock),
+    clock,
+    onUnusable: () => {},
+  });
   return () => keys.getKeys('first');
 }
 

@@ -2,9 +2,10 @@
 // issuer published is ever handed to a verifier. The clock is a number and the issuer a closure; what real HTTP adds is in
 // jwks-cache-over-http.test.ts.
 
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { JwksCache, type KeySetProblem } from '../../../shared/oidc/jwks-cache.ts';
+import type { SigningKey } from '../../../shared/oidc/signed-token.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import type { HttpClient, JsonResponse, OutgoingRequest } from '../../../shared/runtime/http-client.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
@@ -458,7 +459,13 @@ function open(response: () => JsonResponse | Promise<JsonResponse>) {
     return issuer.answer();
   };
   const onUnusable = ({ detail }: KeySetProblem) => reported.push(detail);
-  const keys = new JwksCache({ url: 'https://agent.buildkite.com/.well-known/jwks', sendRequest, clock, onUnusable });
+  const keys = new JwksCache({
+    algorithms: ['RS256'],
+    url: 'https://agent.buildkite.com/.well-known/jwks',
+    sendRequest,
+    clock,
+    onUnusable,
+  });
   /** The moduli of the keys of that id, or why there are none. */
   const key = async (kid: string) => {
     const found = await keys.getKeys(kid);
@@ -474,7 +481,7 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-function modulusOf(key: KeyObject): string | undefined {
+function modulusOf({ key }: SigningKey): string | undefined {
   expect(key.type).toBe('public');
   return key.export({ format: 'jwk' }).n;
 }

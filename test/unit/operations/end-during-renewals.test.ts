@@ -14,6 +14,7 @@ import { DependencyError } from '../../../shared/runtime/errors.ts';
 import { EventClock } from '../../fixtures/event-clock.ts';
 import { jobClaims } from '../../fixtures/job-claims.ts';
 import { createMemoryFirestore } from '../../fixtures/memory-firestore.ts';
+import { noConditions } from '../../fixtures/no-conditions.ts';
 
 const MINT_MS = 60;
 const SCOPE = 'https://www.googleapis.com/auth/datastore';
@@ -65,6 +66,7 @@ function open(kind: Kind, credentials: number, { read, commit }: { readonly read
   const issuing: Omit<IssueDeps, 'issuesInProgress'> = {
     policy: loaded,
     verifyJobToken: async () => ({ claims }),
+    ...noConditions,
     ledger: createIssuanceLedger(firestore, clock),
     openGrantDocument: async () => true,
     prepareMint: async () => ({}),

@@ -14,6 +14,7 @@ const seed = (more: object, how = 'a', header = HEADER) =>
   `${header}\n${JSON.stringify({ ...PAYLOAD, ...more })}\n${how}`;
 
 const keys = new JwksCache({
+  algorithms: ['RS256'],
   url: 'https://www.googleapis.com/oauth2/v3/certs',
   sendRequest: respondingWith(200, KEY_SET),
   clock: CLOCK,

@@ -23,6 +23,7 @@ const HEADER = { alg: 'RS256', kid: 'a', typ: 'JWT' };
 const line = (value: unknown) => JSON.stringify(value);
 
 const keys = new JwksCache({
+  algorithms: ['RS256'],
   url: `${ISSUER}/.well-known/jwks`,
   sendRequest: respondingWith(200, KEY_SET),
   clock: CLOCK,

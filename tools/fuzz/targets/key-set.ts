@@ -45,6 +45,7 @@ export const target: Target = {
 /** The moduli of the keys of an id. */
 async function keysOf(status: number, json: unknown, kid: string): Promise<string[]> {
   const cache = new JwksCache({
+    algorithms: ['RS256'],
     url: 'https://issuer.example/jwks',
     sendRequest: async () => ({ status, headers: new Headers(), json }),
     clock: CLOCK,
@@ -53,7 +54,7 @@ async function keysOf(status: number, json: unknown, kid: string): Promise<strin
   try {
     const found = await cache.getKeys(kid);
     if (found.outcome !== 'found') return [];
-    return found.keys.map((one) => String(one.export({ format: 'jwk' }).n));
+    return found.keys.map((one) => String(one.key.export({ format: 'jwk' }).n));
   } catch (error) {
     demand(DependencyError.is(error), `a failure is of the issuer: ${error}`);
     return [];

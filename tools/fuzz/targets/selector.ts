@@ -14,7 +14,7 @@ const HAS: Readonly<Record<string, readonly unknown[]>> = {
   ...{ build_branch: [subject.build_branch], agent_id: [subject.agent_id], credential: [GRANT.credential] },
   ...{ environment: [GRANT.environment], policy_sha256: [GRANT.policy_sha256, 'c'.repeat(64)] },
 };
-const selectable: Selectable = { ...GRANT, superseded: [{ policy_sha256: 'c'.repeat(64) }] };
+const selectable: Selectable = { ...GRANT, superseded: [{ policy_sha256: 'c'.repeat(64), approved_by: null }] };
 /** By as much two clocks may differ. */
 const MARGIN_MS = 90_000;
 

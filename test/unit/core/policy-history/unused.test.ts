@@ -57,7 +57,7 @@ describe('what a request uses', () => {
 
   it('is also the rule that granted it, although another one would now', () => {
     const rules = history.policy.rules.map((rule) => ({ ...rule, grants: [...rule.grants] }));
-    const first = { name: 'first', match: { pipeline_slug: ['web'] }, grants: ['staging-config'] };
+    const first = { name: 'first', match: { pipeline_slug: ['web'] }, conditions: {}, grants: ['staging-config'] };
     const of = statuses({ ...history.policy, rules: [first, ...rules] });
     expect(of('used')).toEqual(
       expect.arrayContaining(['rule "first"', 'rule "deploy to staging", grants: staging-config']),

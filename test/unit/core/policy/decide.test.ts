@@ -65,7 +65,7 @@ function claimsWith(change: Readonly<Record<string, unknown>> = {}): JobClaims {
   return result.claims;
 }
 
-const outcome = (decision: Decision) => (decision.outcome === 'granted' ? 'granted' : decision.reason);
+const outcome = (decision: Decision) => (decision.outcome === 'refused' ? decision.reason : decision.outcome);
 const decided = (rules: readonly RuleData[], change?: Readonly<Record<string, unknown>>, name = 'web') =>
   outcome(decide(policyWith(rules), claimsWith(change), name));
 const withJob = (job: Job) => [{ ...deploy, match: { pipeline_id: PIPELINE, ...job } }];

@@ -1,0 +1,56 @@
+// `identityProviders`: issuers of tokens that say on which machine a job runs. Nothing of a provider is found out at run time: its
+// issuer, its keys and its claims are what the reviewed policy says.
+
+import * as z from 'zod';
+import { durationSchema } from './duration.ts';
+
+/** Of signatures. Source: RFC 7518 section 3.1. */
+export const PROVIDER_ALGORITHMS = ['RS256', 'ES256', 'ES384'] as const;
+export type ProviderAlgorithm = (typeof PROVIDER_ALGORITHMS)[number];
+
+/** Who decides the value of a claim: the platform that signs it, or the caller who asks the platform for a token. */
+export const CLAIM_SETTERS = ['platform', 'caller'] as const;
+
+/** Seconds. */
+const MIN_TOKEN_LIFETIME = 60;
+const MAX_TOKEN_LIFETIME = 24 * 3600;
+
+const httpsUrl = z
+  .string()
+  .max(512)
+  .refine((text) => httpsUrlProblem(text) === undefined, { error: ({ input }) => httpsUrlProblem(String(input)) });
+
+function httpsUrlProblem(text: string): string | undefined {
+  if (!URL.canParse(text) || /\s/.test(text)) return 'must be an absolute URL';
+  const url = new URL(text);
+  const isLoopback = url.protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
+  if (url.protocol !== 'https:' && !isLoopback) return 'must be an https URL';
+  if (url.username || url.password || /[?#]/.test(text)) return 'must be a URL without user, query and fragment';
+  return undefined;
+}
+
+const claim = z.strictObject({
+  /** The members that lead to the claim, from the outermost. Without it, the claim has its own name. */
+  at: z.array(z.string().min(1).max(256)).min(1).max(5).optional(),
+  setBy: z.enum(CLAIM_SETTERS),
+});
+
+export const identityProviderSchema = z.strictObject({
+  /** Compared to the letter with `iss`. */
+  issuer: httpsUrl,
+  /** The address of its JSON Web Key Set. */
+  keys: httpsUrl,
+  /** Compared to the letter with `aud`. */
+  audience: z.string().regex(/^\S{1,512}$/, 'must be text without spaces: exactly what the machine asks its token for'),
+  algorithms: z.array(z.enum(PROVIDER_ALGORITHMS)).min(1),
+  /** In seconds when parsed. */
+  maxTokenLifetime: durationSchema(MIN_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME, 'from 1m to 24h').prefault('1h'),
+  /** The claims that every token must have, by the names that rules use. */
+  claims: z.record(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be letters, digits, _ and -'), claim),
+});
+export type IdentityProvider = z.output<typeof identityProviderSchema>;
+
+export const identityProvidersSchema = z.record(
+  z.string().regex(/^[a-z0-9][a-z0-9-]{0,99}$/, 'must be lower-case letters, digits and -'),
+  identityProviderSchema,
+);

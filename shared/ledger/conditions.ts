@@ -1,0 +1,107 @@
+// What the ledger knows for the conditions of rules: the records of builds and teams. `token` reads them and asks for looks; `webhook`
+// and `sweep` write what Buildkite said.
+
+import {
+  addLook,
+  addNews,
+  type BuildRecord,
+  buildRecordId,
+  buildRecordSchema,
+  requestLook,
+} from '../core/conditions/build-record.ts';
+import { type TeamRecord, teamRecordSchema } from '../core/conditions/team-record.ts';
+import type { Database, DocumentSnapshot } from '../firestore/database.ts';
+import { parseAll, parseRecord, putIfUnchanged } from '../firestore/records.ts';
+import { toStoredRecord } from '../firestore/stored-record.ts';
+import type { BuildKey, BuildLedger, ConditionLedger, TeamLedger } from '../operations/ports.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { commitWithRetry, readPages, withLedgerTimeout } from './documents.ts';
+
+const PAGE = 100;
+
+export function createConditionLedger(ledger: Database, clock: Clock): ConditionLedger {
+  return {
+    facts: async ({ build, teams }) => {
+      const documents = [
+        ...(build ? [buildDocument(ledger, build)] : []),
+        ...teams.map((id) => teamDocument(ledger, id)),
+      ];
+      const reads = documents.length > 0 ? await withLedgerTimeout(clock, ledger.getAll(...documents)) : [];
+      const ofTeams = build ? reads.slice(1) : reads;
+      const [ofBuild] = build ? reads : [];
+      return {
+        build: ofBuild && toBuildRecord(ofBuild),
+        teams: new Map(ofTeams.flatMap((read) => toEntry(read))),
+      };
+    },
+    requestLook: async (build) => {
+      await change(ledger, clock, build, (existing) => requestLook(existing, build, clock.now()));
+    },
+  };
+}
+
+export function createBuildLedger(ledger: Database, clock: Clock): BuildLedger {
+  return {
+    addNews: (news) => change(ledger, clock, news, (existing) => addNews(existing, news, clock.now())),
+    due: async (limit) => {
+      const query = ledger.collection('builds').where('look_at', '<=', new Date(clock.now())).orderBy('look_at');
+      const { loaded, unreadable } = parseAll(await readPages(clock, query, { limit, size: PAGE }), toBuildRecord);
+      return { builds: loaded.map(({ record }) => record), unreadable };
+    },
+    recordLook: async (build, news) => {
+      await change(ledger, clock, build, (existing) => existing && addLook(existing, news, clock.now()));
+    },
+  };
+}
+
+export function createTeamLedger(ledger: Database, clock: Clock): TeamLedger {
+  return {
+    teams: async (ids) => {
+      const reads =
+        ids.length > 0
+          ? await withLedgerTimeout(clock, ledger.getAll(...ids.map((id) => teamDocument(ledger, id))))
+          : [];
+      return new Map(reads.flatMap(toEntry));
+    },
+    record: async (id, team) => {
+      await withLedgerTimeout(clock, teamDocument(ledger, id).set(toStoredRecord(team)));
+    },
+  };
+}
+
+/** Writes what `next` makes of the record, unless that is what it was. @returns whether it wrote */
+function change(
+  ledger: Database,
+  clock: Clock,
+  build: BuildKey,
+  next: (existing: BuildRecord | undefined) => BuildRecord | undefined,
+): Promise<boolean> {
+  return commitWithRetry(clock, async () => {
+    const read = await buildDocument(ledger, build).get();
+    const existing = toBuildRecord(read);
+    const changed = next(existing);
+    if (!changed || changed === existing) return false;
+    const batch = ledger.batch();
+    putIfUnchanged(batch, read.ref, read.updateTime, changed);
+    await batch.commit();
+    return true;
+  });
+}
+
+function buildDocument(ledger: Database, { pipeline_id, build_number }: BuildKey) {
+  return ledger.collection('builds').doc(buildRecordId(pipeline_id, build_number));
+}
+
+function teamDocument(ledger: Database, id: string) {
+  return ledger.collection('teams').doc(id);
+}
+
+function toBuildRecord(snapshot: DocumentSnapshot): BuildRecord | undefined {
+  return parseRecord(buildRecordSchema, snapshot);
+}
+
+/** The team by its UUID; nothing for one that was never read. @throws DependencyError when the document is no team */
+function toEntry(snapshot: DocumentSnapshot): (readonly [string, TeamRecord])[] {
+  const record = parseRecord(teamRecordSchema, snapshot);
+  return record ? [[snapshot.id, record]] : [];
+}
