@@ -86,7 +86,9 @@ function conditionLines({ team, created_by, approval, agent }: NonNullable<Grant
   return [
     ...(team ? [`The pipeline belongs to the team ${team.id} with ${team.access}, as read at ${team.read_at}.`] : []),
     ...(created_by
-      ? [`${created_by.user_id} started the build, a member of the team ${created_by.team_id} as read at ${created_by.read_at}.`]
+      ? [
+          `${created_by.user_id} started the build, a member of the team ${created_by.team_id} as read at ${created_by.read_at}.`,
+        ]
       : []),
     ...(approval
       ? [

@@ -31,7 +31,9 @@ export const grantFiltersOnWire = z.strictObject({
     .uuid('must be a UUID, such as 0184990a-477b-4fa8-9968-496074483cee')
     .transform((id) => id.toLowerCase())
     .optional()
-    .describe('the UUID of the Buildkite user who unblocked a step for it; also of earlier tokens that may still be accepted'),
+    .describe(
+      'the UUID of the Buildkite user who unblocked a step for it; also of earlier tokens that may still be accepted',
+    ),
   job_id: z
     .uuid('must be a UUID, such as 0184990a-477b-4fa8-9968-496074483cee')
     .transform((id) => id.toLowerCase())

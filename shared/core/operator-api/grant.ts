@@ -5,12 +5,12 @@ import { acceptedUntil } from '../grant/accepted.ts';
 import { END_CAUSE_NAMES } from '../grant/end-causes.ts';
 import { GRANT_STATES, type Grant } from '../grant/grant.ts';
 import { grantIdOf } from '../grant/id.ts';
-import { conditionsOnWire, conditionsToWire } from './conditions.ts';
 import { toIso, toIsoOrNull } from '../iso-time.ts';
 import type { KillSwitchRecord } from '../kill-switch.ts';
 import { KIND_NAMES } from '../kinds/kinds.ts';
 import { isPooledGrant } from '../kinds/pooled-service-account.ts';
 import { toJobFields } from '../subject/buildkite-job.ts';
+import { conditionsOnWire, conditionsToWire } from './conditions.ts';
 
 const time = z.iso.datetime();
 const ACCESS = ['open', 'ended_usable', 'over'] as const;

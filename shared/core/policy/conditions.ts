@@ -34,11 +34,11 @@ export const approvalSchema = z
     within: durationSchema(MIN_APPROVAL_AGE, MAX_APPROVAL_AGE, 'from 1m to 24h'),
     not: z.literal('creator', { error: 'must be creator: nobody else can be excluded' }).optional(),
     /** Access in an emergency: the build states a reason, and each use raises an alert and is listed in reviews. */
-    breakGlass: z.literal(true, { error: 'must be true, or left out' }).optional(),
+    use: z.literal('break-glass', { error: 'must be break-glass, or left out' }).optional(),
   })
-  .refine(({ breakGlass, not }) => !breakGlass || not === 'creator', {
-    path: ['breakGlass'],
-    message: 'needs not: creator. In an emergency a second person approves too',
+  .refine(({ use, not }) => use === undefined || not === 'creator', {
+    path: ['use'],
+    message: 'is break-glass, which needs not: creator. In an emergency a second person approves too',
   });
 export type Approval = z.output<typeof approvalSchema>;
 
