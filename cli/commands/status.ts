@@ -58,7 +58,9 @@ export function linesOf(status: StatusView): string[] {
         )}`,
       ),
     ),
-    ...apiTokenLines(status),
+    ...apiTokenLines('API token', status.buildkite_api_token),
+    ...(status.teams.length > 0 ? apiTokenLines('for teams', status.buildkite_teams_api_token) : []),
+    ...status.teams.map((team) => row('team', `${team.name}: ${teamText(team, ago)}`)),
   ];
 }
 
@@ -108,12 +110,26 @@ function liveOf({ live_grants, live_grants_complete }: StatusView): string {
   return `grants: ${live_grants_complete ? '' : 'at least '}${counts.join(', ')}`;
 }
 
-function apiTokenLines({ buildkite_api_token: token }: StatusView): string[] {
-  if (!token) return [row('API token', 'none, or not checked yet')];
+function apiTokenLines(name: string, token: StatusView['buildkite_api_token']): string[] {
+  if (!token) return [row(name, 'none, or not checked yet')];
   const scopes = token.scopes?.join(', ') ?? 'unknown scopes';
-  return [
-    row('API token', `${scopes}; ${token.expires_at === null ? 'no known expiry' : `expires ${token.expires_at}`}`),
-  ];
+  return [row(name, `${scopes}; ${token.expires_at === null ? 'no known expiry' : `expires ${token.expires_at}`}`)];
+}
+
+const STATE_TEXTS: Readonly<Record<StatusView['teams'][number]['state'], string>> = {
+  current: '',
+  aging: ', older than half of what the policy allows',
+  too_old: ', no rule that needs it grants anything',
+  pending: '',
+};
+
+function teamText(team: StatusView['teams'][number], ago: (time: string | null) => string): string {
+  const { state, read_at, members, pipelines, failure, failed_at } = team;
+  const copy =
+    read_at === null
+      ? 'not read yet'
+      : `${plural(members ?? 0, 'member')}, ${plural(pipelines ?? 0, 'pipeline')}, read ${ago(read_at)}`;
+  return `${copy}${STATE_TEXTS[state]}${failure === null ? '' : `; failed ${ago(failed_at)} (${failure})`}`;
 }
 
 function row(name: string, text: string): string {
