@@ -198,7 +198,14 @@ describe('the record of sweep', () => {
     await ledger.recordSweep(INSTANCE, {});
     const atStart = { last_sweep_at: null, last_sweep_ok: null, oldest_pending_at: null, left: null };
     const { jobs_reconciled: _, ...recorded } = swept;
-    const common = { function: 'sweep', ...INSTANCE, written_at: NOW, buildkite_api_token: null, lost_webhooks: [] };
+    const common = {
+      function: 'sweep',
+      ...INSTANCE,
+      written_at: NOW,
+      buildkite_api_token: null,
+      buildkite_teams_api_token: null,
+      lost_webhooks: [],
+    };
     expect(await deploymentOf('sweep')).toEqual({ ...common, ...atStart });
     await ledger.recordSweep(INSTANCE, { swept });
     await ledger.recordSweep({ ...INSTANCE, started_at: NOW + 1 }, {});
@@ -222,6 +229,16 @@ describe('the record of sweep', () => {
     });
     await sweepAt(NOW + 62 * MINUTE, 0);
     expect(await deploymentOf('sweep')).toMatchObject({ lost_webhooks: [found(NOW + 3 * MINUTE, 1)] });
+  });
+
+  it('keeps the same of the API token for teams', async () => {
+    const described = { checked_at: NOW, scopes: ['read_teams'], expires_at: null };
+    await ledger.recordSweep(INSTANCE, { teamsApiToken: described });
+    await ledger.recordSweep(INSTANCE, { apiToken: null });
+    const known = { buildkite_api_token: null, buildkite_teams_api_token: { ...described, failure: null } };
+    expect(await deploymentOf('sweep')).toMatchObject(known);
+    expect(await ledger.apiTokenCheckedAt('buildkite_teams_api_token')).toBe(NOW);
+    expect(await ledger.apiTokenCheckedAt('buildkite_api_token')).toBeNull();
   });
 
   it('keeps what Buildkite last said of the API token, and says that it does not say so any more', async () => {

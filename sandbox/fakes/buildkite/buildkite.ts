@@ -168,7 +168,10 @@ export async function startFakeBuildkite(options: {
     const ofTeams = () => teams.handle(request, within ?? '', SCOPES[apiToken] ?? []);
     const ofPath = () => ofTeams() ?? (isKnown ? handle(within, query) : NOT_FOUND);
     const reply = isOfToken ? (beforeToken?.() ?? describe()) : ofPath();
-    return typeof reply === 'object' ? { ...reply, headers: { ...limits, ...reply.headers } } : reply;
+    if (typeof reply !== 'object') return reply;
+    // A test that says limits says all of them.
+    const isPage = reply.headers && 'link' in reply.headers;
+    return { headers: limits, ...reply, ...(isPage ? { headers: { ...limits, ...reply.headers } } : {}) };
   };
 
   const handleJobs = (path: string, query: URLSearchParams): LocalReply =>
