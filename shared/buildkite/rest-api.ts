@@ -31,7 +31,7 @@ export function createRestApi(deps: {
   readonly apiUrl: string;
   readonly apiToken: string;
   readonly clock: Clock;
-  /** By default that of jobs. */
+  /** By default the one for jobs. */
   readonly dependency?: string;
 }): RestApi {
   const { sendRequest, apiUrl, apiToken, clock, dependency = BUILDKITE } = deps;

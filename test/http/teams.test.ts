@@ -384,7 +384,7 @@ describe('many teams', () => {
     expect(Math.max(...longest)).toBeLessThanOrEqual(10);
   });
 
-  it('of which some do not exist are read all the same', async () => {
+  it('are read although some of them do not exist', async () => {
     await openWithTeams(30);
     keydesk.buildkite.teams.all.splice(0, 25);
     for (let sweeps = 0; sweeps < 4; sweeps += 1) await nextSweep();
