@@ -36,7 +36,7 @@ export interface ReadTeams {
   readonly failures: readonly Failure[];
 }
 
-export interface StaleTeam {
+interface StaleTeam {
   readonly id: string;
   /** In the policy. */
   readonly name: string;
