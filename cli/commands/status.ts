@@ -60,7 +60,7 @@ export function linesOf(status: StatusView): string[] {
     ),
     ...apiTokenLines('API token', status.buildkite_api_token),
     ...(status.teams.length > 0 ? apiTokenLines('for teams', status.buildkite_teams_api_token) : []),
-    ...status.teams.map((team) => row('team', `${team.name}: ${teamText(team, ago)}`)),
+    ...teamLines(status, ago),
   ];
 }
 
@@ -116,10 +116,24 @@ function apiTokenLines(name: string, token: StatusView['buildkite_api_token']): 
   return [row(name, `${scopes}; ${token.expires_at === null ? 'no known expiry' : `expires ${token.expires_at}`}`)];
 }
 
+/** Teams that have a line each. */
+const MOST_TEAMS = 10;
+
+/** Those first with which something is wrong. */
+function teamLines({ teams }: StatusView, ago: (time: string | null) => string): string[] {
+  const isWell = ({ state, failure }: StatusView['teams'][number]) => state === 'current' && failure === null;
+  const shown = [...teams.filter((team) => !isWell(team)), ...teams.filter(isWell)].slice(0, MOST_TEAMS);
+  const more = teams.length - shown.length;
+  return [
+    ...shown.map((team) => row('team', `${team.name}: ${teamText(team, ago)}`)),
+    ...(more > 0 ? [row('teams', `${more} more: keydesk status --json`)] : []),
+  ];
+}
+
 const STATE_TEXTS: Readonly<Record<StatusView['teams'][number]['state'], string>> = {
   current: '',
-  aging: ', older than half of what the policy allows',
-  too_old: ', no rule that needs it grants anything',
+  aging: ', old',
+  too_old: ', too old: not used',
   pending: '',
 };
 

@@ -429,6 +429,17 @@ describe('many teams', () => {
     expect(linesNamed(some, 'teams.read')).toMatchObject([{ teams_read: Math.floor(teamRequests().length / 2) }]);
   });
 
+  it('get the calls that the lookups of jobs leave, in the same sweep', async () => {
+    await openWithTeams(12);
+    for (let jobs = 0; jobs < 45; jobs += 1) expect(await requested(await newJob(), 'staging-config')).toBe(200);
+    const swept = await nextSweep(4 * MINUTE);
+    expect(swept.json).toMatchObject({ jobs_checked: 45, buildkite_calls: 45 });
+    // Both API tokens were described, so three calls were left: for one team.
+    expect(linesNamed(swept, 'teams.read')).toMatchObject([{ teams_read: 1, buildkite_calls: 3 }]);
+    expect(linesNamed(swept, 'task.failed')).toMatchObject([{ code: 'no_calls_left' }]);
+    expect(linesNamed(await nextSweep(), 'teams.read')).toMatchObject([{ teams_read: 10, buildkite_calls: 20 }]);
+  });
+
   it('are not read by a sweep that has lasted for half a minute: the next one reconciles first', async () => {
     await openWithTeams(2);
     const { sweepLedger } = keydesk.sweepDeps;
@@ -480,7 +491,17 @@ describe('GET /status', () => {
     expect(await codes()).toEqual(expect.arrayContaining(['teams_too_old', 'teams_unreadable']));
     const lines = linesOf(await status()).filter((line) => line.startsWith('team '));
     expect(lines).toHaveLength(2);
-    expect(lines[1]).toContain('no rule that needs it grants anything; failed 0 s ago (team_missing)');
+    expect(lines[0]).toContain(
+      'release: 2 members, 0 pipelines, read 61 min ago, too old: not used; failed 0 s ago (team_missing)',
+    );
+    expect(lines[0]?.length).toBeLessThanOrEqual(120);
+  });
+
+  it('has a line for ten teams at most', async () => {
+    await openWithTeams(12);
+    await keydesk.sweep();
+    const lines = linesOf(await status()).filter((line) => line.startsWith('team'));
+    expect([lines.length, lines.at(-1)]).toEqual([11, expect.stringContaining('2 more')]);
   });
 
   it('says that the API token for teams is missing', async () => {
