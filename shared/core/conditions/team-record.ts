@@ -80,9 +80,12 @@ export function triedAt(team: TeamRecord | undefined): number {
   return Math.max(team?.read_at ?? 0, team?.failed_at ?? 0);
 }
 
-/** Whether a sweep is to read the team: every five minutes, and by the next sweep after a failure. A time ahead is of a wrong clock. */
+/** Failures that somebody has to do something about: trying again sooner than every five minutes does not help. */
+const LASTING: readonly string[] = ['team_missing', 'team_too_large'] satisfies FailureCode[];
+
+/** Whether a sweep is to read the team: every five minutes, and by the next sweep after a failure that may pass. A time ahead is of a wrong clock. */
 export function isDue(team: TeamRecord | undefined, now: number): boolean {
-  const again = team && (team.failure !== null || team.read_again);
+  const again = team && (team.failure === null ? team.read_again : !LASTING.includes(team.failure));
   const at = triedAt(team);
   return at + (again ? READ_TEAM_MARGIN_MS : READ_TEAM_EVERY_MS - READ_TEAM_MARGIN_MS) <= now || isAhead(at, now);
 }
