@@ -1,119 +1,33 @@
-// The Buildkite teams that rules name: read by the sweep, as far as its calls reach, and used by `token` for as long as the copy is fresh.
+// The Buildkite teams that rules name: read by the sweep, and used by `token` for as long as the copy is fresh.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import { linesOf } from '../../cli/commands/status.ts';
-import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
-import { type FakePerson, type FakeTeam, TEAMS_API_TOKEN } from '../../sandbox/fakes/buildkite/teams.ts';
-import type { LocalReply } from '../../sandbox/local-server.ts';
-import { createBuildLedger } from '../../shared/ledger/conditions.ts';
+import type { FakePerson } from '../../sandbox/fakes/buildkite/teams.ts';
+import { PIPELINE_ID } from '../fixtures/policies.ts';
 import {
-  databaseForJobs,
-  databaseOf,
-  type InProcessKeydesk,
-  openInProcessKeydesk,
-} from '../fixtures/in-process-keydesk.ts';
-import { credentialsNamed, PIPELINE_ID, policyData, policyText } from '../fixtures/policies.ts';
+  ann,
+  bob,
+  copyOf,
+  idOf,
+  keydesk,
+  ledger,
+  linesNamed,
+  MINUTE,
+  named,
+  newJob,
+  nextSweep,
+  open,
+  openWithoutTeams,
+  PLATFORM,
+  platform,
+  RELEASE,
+  release,
+  requested,
+  respond,
+  teamRequests,
+  unblock,
+} from './teams-keydesk.ts';
 
-const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const STEP = 'approve';
-const idOf = (nth: number) => `00000000-0000-4000-8000-${String(nth).padStart(12, '0')}`;
-const [PLATFORM, RELEASE] = [idOf(1), idOf(2)];
-
-/** Rules for the pipeline's team, for an approval, and for everybody. */
-const rules = [
-  {
-    name: 'of the platform team',
-    match: { pipeline_slug: 'app', team: { name: 'platform', access: 'build_and_read' } },
-    grants: ['staging-export'],
-  },
-  {
-    name: 'approved',
-    match: { pipeline_slug: 'app' },
-    approval: { step: STEP, by: 'release', within: '4h' },
-    grants: ['staging-admin'],
-  },
-  { name: 'for everybody', match: { pipeline_slug: 'app' }, grants: ['staging-config'] },
-];
-const NAMES = ['staging-config', 'staging-export', 'staging-admin'] as const;
-const policy = (project: string) =>
-  policyText(
-    policyData(project, credentialsNamed(NAMES, project), {
-      teams: { platform: PLATFORM, release: RELEASE, unused: idOf(3) },
-      rules,
-    }),
-  );
-
-let keydesk: InProcessKeydesk;
-let platform: FakeTeam;
-let release: FakeTeam;
-let [ann, bob]: FakePerson[] = [];
 afterEach(() => keydesk.close());
-
-/** With Ann and Bob in the team `release`, the pipeline in the team `platform`, and the policy on record. */
-async function open(options: Partial<Parameters<typeof openInProcessKeydesk>[0]> = {}) {
-  keydesk = await openInProcessKeydesk({
-    ...{ policy, records: true, settings: { KEYDESK_BUILDKITE_TEAMS_API_TOKEN: TEAMS_API_TOKEN } },
-    ...options,
-  });
-  const { teams } = keydesk.buildkite;
-  platform = teams.createTeam('platform', { id: PLATFORM });
-  release = teams.createTeam('release', { id: RELEASE, privacy: 'secret' });
-  [ann, bob] = ['Ann', 'Bob'].map(teams.createPerson) as [FakePerson, FakePerson];
-  for (const person of [ann, bob]) teams.join(release, person as FakePerson);
-  platform.pipelines.set(PIPELINE_ID, 'build_and_read');
-  await keydesk.call(`${keydesk.tokenUrl}/health`);
-  await expect.poll(async () => (await named()).length).toBeGreaterThan(0);
-}
-const named = async () => (await keydesk.sweepDeps.deploymentLedger.namedTeams()).teams;
-const ledger = () => databaseOf(keydesk.project, 'ledger');
-const copyOf = async (id: string) => (await ledger().collection('teams').doc(id).get()).data();
-const teamRequests = () => keydesk.buildkite.teams.requests;
-/** A sweep of a later minute. */
-async function nextSweep(later = MINUTE) {
-  keydesk.clock.advance(later);
-  return keydesk.sweep();
-}
-const linesNamed = (swept: Awaited<ReturnType<typeof nextSweep>>, event: string) =>
-  swept.audit.filter((line) => line.event === event);
-
-/** In place of what Buildkite says of the team `release`. */
-function respond(reply: LocalReply) {
-  keydesk.buildkite.teams.before = (path) => (path.includes(RELEASE) ? reply : undefined);
-}
-
-let builds = 100;
-async function newJob(): Promise<Job> {
-  builds += 1;
-  return keydesk.buildkite.startJob({ build_number: builds });
-}
-async function requestBy(job: Job, credential: (typeof NAMES)[number]) {
-  const issuedAt = Math.floor(keydesk.clock.now() / SECOND);
-  const { status, json, audit } = await keydesk.requestByForm(
-    await keydesk.buildkite.jobToken(job, { issuedAt }),
-    credential,
-  );
-  return { status, json, reason: audit.find(({ event }) => event === 'grant.refused')?.reason };
-}
-const requested = async (job: Job, credential: (typeof NAMES)[number]) => {
-  const { status, reason } = await requestBy(job, credential);
-  return reason === undefined ? status : `${status} ${reason}`;
-};
-/** Records that a person unblocked the step of the job's build, as a webhook does. */
-async function unblock(job: Job, by: FakePerson | undefined) {
-  const { build_number } = keydesk.buildkite.claimsOf(job) as { build_number: number };
-  const builds = createBuildLedger(databaseForJobs(keydesk.project, 'ledger'), keydesk.clock);
-  await builds.addNews({
-    ...{ pipeline_id: PIPELINE_ID, build_number },
-    unblocks: [
-      {
-        ...{ job_id: idOf(build_number), step_key: STEP, step_id: 'step', unblocked_by: by?.id ?? null },
-        unblocked_at: keydesk.clock.now(),
-      },
-    ],
-  });
-}
 
 describe('the teams that rules name', () => {
   it('are recorded by token, and read by the next sweep, and no other team is', async () => {
@@ -136,10 +50,7 @@ describe('the teams that rules name', () => {
   });
 
   it('are not read where the policy names none, and no line says so', async () => {
-    keydesk = await openInProcessKeydesk({
-      records: true,
-      settings: { KEYDESK_BUILDKITE_TEAMS_API_TOKEN: TEAMS_API_TOKEN },
-    });
+    await openWithoutTeams();
     await keydesk.call(`${keydesk.tokenUrl}/health`);
     await expect.poll(async () => (await keydesk.sweepDeps.deploymentLedger.deployments()).deployments).toHaveLength(1);
     const swept = await keydesk.sweep();
@@ -335,178 +246,5 @@ describe('a directory that cannot be read', () => {
     const swept = await nextSweep();
     expect(linesNamed(swept, 'task.failed')).toMatchObject([{ dependency: 'ledger', code: 'unreadable_record' }]);
     expect(await requested(await newJob(), 'staging-export')).toBe(200);
-  });
-});
-
-/** A policy whose rules name this many teams, which exist, with a pipeline each. */
-async function openWithTeams(count: number, more: Partial<Parameters<typeof openInProcessKeydesk>[0]> = {}) {
-  const names = Array.from({ length: count }, (_, nth) => [`team-${nth}`, idOf(100 + nth)] as const);
-  keydesk = await openInProcessKeydesk({
-    records: true,
-    settings: { KEYDESK_BUILDKITE_TEAMS_API_TOKEN: TEAMS_API_TOKEN },
-    policy: (project) =>
-      policyText(
-        policyData(project, credentialsNamed(NAMES, project), {
-          teams: Object.fromEntries(names),
-          rules: [
-            { name: 'for everybody', match: { pipeline_slug: 'app' }, grants: [...NAMES] },
-            ...names.map(([name]) => ({
-              ...{ name, match: { pipeline_slug: 'app', team: { name } }, grants: ['staging-config'] },
-            })),
-          ],
-        }),
-      ),
-    ...more,
-  });
-  for (const [name, id] of names) keydesk.buildkite.teams.createTeam(name, { id });
-  await keydesk.call(`${keydesk.tokenUrl}/health`);
-  await expect.poll(async () => (await named()).length).toBe(count);
-}
-const idOfPath = (path: string) => path.split('/')[1] ?? '';
-
-describe('many teams', () => {
-  it('are read with 20 calls a sweep, the one first that was tried longest ago, and within ten sweeps all of them', async () => {
-    await openWithTeams(95);
-    const callsOf: number[] = [];
-    const sweepsOf = new Map<string, number[]>();
-    for (let sweeps = 1; sweeps <= 30; sweeps += 1) {
-      const before = teamRequests().length;
-      await nextSweep();
-      const requests = teamRequests().slice(before);
-      callsOf.push(requests.length);
-      for (const id of new Set(requests.map(idOfPath))) sweepsOf.set(id, [...(sweepsOf.get(id) ?? []), sweeps]);
-    }
-    expect(callsOf).toEqual(Array.from({ length: 30 }, () => 20));
-    expect(sweepsOf.size).toBe(95);
-    const longest = [...sweepsOf.values()].map((sweeps) =>
-      Math.max(...[...sweeps, 31].map((sweep, nth) => sweep - (sweeps[nth - 1] ?? 0))),
-    );
-    expect(Math.max(...longest)).toBeLessThanOrEqual(10);
-  });
-
-  it('are read although some of them do not exist', async () => {
-    await openWithTeams(30);
-    keydesk.buildkite.teams.all.splice(0, 25);
-    for (let sweeps = 0; sweeps < 4; sweeps += 1) await nextSweep();
-    const { teams } = await keydesk.sweepDeps.teamLedger.teams((await named()).map(({ id }) => id));
-    expect([...teams.values()].filter(({ read_at }) => read_at !== null)).toHaveLength(5);
-    expect([...teams.values()].filter(({ failure }) => failure === 'team_missing')).toHaveLength(25);
-  });
-
-  it('do not keep one with many pages from being read', async () => {
-    await openWithTeams(30);
-    const large = keydesk.buildkite.teams.all[0] as FakeTeam;
-    for (let nth = 0; nth < 1_700; nth += 1)
-      large.members.push({ user: { id: idOf(10_000 + nth), name: 'A' }, role: 'member' });
-    for (let sweeps = 0; sweeps < 8; sweeps += 1) await nextSweep();
-    const { teams } = await keydesk.sweepDeps.teamLedger.teams((await named()).map(({ id }) => id));
-    expect([teams.size, teams.get(large.id)?.members.length]).toEqual([30, 1_700]);
-    expect([...teams.values()].every(({ failure, read_at }) => failure === null && read_at !== null)).toBe(true);
-  });
-
-  it('wait while reconciliation needs the calls of the minute, and get what it leaves', async () => {
-    await openWithTeams(12);
-    const { jobCheckLedger } = keydesk.sweepDeps;
-    const callsBefore = async (count: number) => {
-      const lock = await jobCheckLedger.acquirePollLock(SECOND);
-      const now = keydesk.clock.now();
-      if (!lock) throw new Error('no lock');
-      await jobCheckLedger.releasePollLock(
-        lock,
-        Array.from({ length: count }, () => now),
-        0,
-      );
-    };
-    keydesk.clock.advance(MINUTE);
-    await callsBefore(50);
-    const none = await keydesk.sweep();
-    expect([teamRequests().length, linesNamed(none, 'teams.read')[0]?.buildkite_calls]).toEqual([0, 0]);
-    keydesk.clock.advance(2 * MINUTE);
-    await callsBefore(43);
-    const some = await keydesk.sweep();
-    // Three teams, and a half that counts as not read. Two calls described the API tokens meanwhile.
-    expect(teamRequests().length).toBeLessThanOrEqual(7);
-    expect(linesNamed(some, 'teams.read')).toMatchObject([{ teams_read: Math.floor(teamRequests().length / 2) }]);
-  });
-
-  it('get the calls that the lookups of jobs leave, in the same sweep', async () => {
-    await openWithTeams(12);
-    for (let jobs = 0; jobs < 45; jobs += 1) expect(await requested(await newJob(), 'staging-config')).toBe(200);
-    const swept = await nextSweep(4 * MINUTE);
-    expect(swept.json).toMatchObject({ jobs_checked: 45, buildkite_calls: 45 });
-    // Both API tokens were described, so three calls were left: for one team.
-    expect(linesNamed(swept, 'teams.read')).toMatchObject([{ teams_read: 1, buildkite_calls: 3 }]);
-    expect(linesNamed(swept, 'task.failed')).toMatchObject([{ code: 'no_calls_left' }]);
-    expect(linesNamed(await nextSweep(), 'teams.read')).toMatchObject([{ teams_read: 10, buildkite_calls: 20 }]);
-  });
-
-  it('are not read by a sweep that has lasted for half a minute: the next one reconciles first', async () => {
-    await openWithTeams(2);
-    const { sweepLedger } = keydesk.sweepDeps;
-    keydesk.sweepDeps.sweepLedger = {
-      ...sweepLedger,
-      accounts: async () => {
-        keydesk.clock.advance(30 * SECOND);
-        return sweepLedger.accounts();
-      },
-    };
-    await nextSweep();
-    expect(teamRequests()).toEqual([]);
-    keydesk.sweepDeps.sweepLedger = sweepLedger;
-    await nextSweep();
-    expect(teamRequests()).toHaveLength(4);
-  });
-
-  it('are left alone for as long as Buildkite says, and jobs are looked up all the same', async () => {
-    await openWithTeams(2);
-    await keydesk.sweep();
-    keydesk.buildkite.teams.before = () => ({ status: 429, headers: { 'ratelimit-user-reset': '150' } });
-    await nextSweep(5 * MINUTE);
-    const limited = teamRequests().length;
-    for (const _ of [1, 2]) await nextSweep();
-    expect(teamRequests()).toHaveLength(limited);
-    const lock = await keydesk.sweepDeps.jobCheckLedger.acquirePollLock(SECOND);
-    expect(lock).toBeDefined();
-    keydesk.buildkite.teams.before = undefined;
-    await nextSweep();
-    expect(teamRequests().length).toBeGreaterThan(limited);
-  });
-});
-
-describe('GET /status', () => {
-  const status = async () => (await keydesk.asPerson(`${keydesk.readerUrl}/status`)).json;
-  const codes = async () => (await status()).problems.map(({ code }: { code: string }) => code);
-
-  it('shows each team with its age, its size and the failure, and what is wrong', async () => {
-    await open();
-    await keydesk.sweep();
-    expect((await status()).teams).toMatchObject([
-      { id: PLATFORM, name: 'platform', state: 'current', members: 0, pipelines: 1, failure: null },
-      { id: RELEASE, name: 'release', state: 'current', members: 2, pipelines: 0, failure: null },
-    ]);
-    expect((await status()).buildkite_teams_api_token).toMatchObject({ scopes: ['read_teams'], failure: null });
-    keydesk.buildkite.teams.all.splice(1, 1);
-    await nextSweep(HOUR + MINUTE);
-    expect((await status()).teams[1]).toMatchObject({ state: 'too_old', members: 2, failure: 'team_missing' });
-    expect(await codes()).toEqual(expect.arrayContaining(['teams_too_old', 'teams_unreadable']));
-    const lines = linesOf(await status()).filter((line) => line.startsWith('team '));
-    expect(lines).toHaveLength(2);
-    expect(lines[0]).toContain(
-      'release: 2 members, 0 pipelines, read 61 min ago, too old: not used; failed 0 s ago (team_missing)',
-    );
-    expect(lines[0]?.length).toBeLessThanOrEqual(120);
-  });
-
-  it('has a line for ten teams at most', async () => {
-    await openWithTeams(12);
-    await keydesk.sweep();
-    const lines = linesOf(await status()).filter((line) => line.startsWith('team'));
-    expect([lines.length, lines.at(-1)]).toEqual([11, expect.stringContaining('2 more')]);
-  });
-
-  it('says that the API token for teams is missing', async () => {
-    await open({ settings: {} });
-    await keydesk.sweep();
-    expect(await codes()).toContain('no_teams_api_token');
   });
 });
