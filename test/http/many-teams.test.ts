@@ -64,6 +64,27 @@ describe('many teams', () => {
     expect([...teams.values()].every(({ failure, read_at }) => failure === null && read_at !== null)).toBe(true);
   });
 
+  it('with many pages each are read in sweeps of their own, once their size is known', async () => {
+    await openWithTeams(2);
+    for (const { members } of keydesk.buildkite.teams.all)
+      for (let nth = 0; nth < 1_050; nth += 1)
+        members.push({ user: { id: idOf(10_000 + nth), name: 'A' }, role: 'member' });
+    for (let sweeps = 0; sweeps < 5; sweeps += 1) await nextSweep();
+    // Both are due.
+    for (const later of [10 * MINUTE, MINUTE]) {
+      const swept = await nextSweep(later);
+      expect(linesNamed(swept, 'teams.read')).toMatchObject([{ teams_read: 1, buildkite_calls: 12, failed: 0 }]);
+    }
+  });
+
+  it('are not tried one after the other while Buildkite cannot be reached', async () => {
+    await openWithTeams(5);
+    keydesk.buildkite.teams.before = () => 'cut';
+    const swept = await nextSweep();
+    expect(linesNamed(swept, 'teams.read')).toMatchObject([{ teams_read: 0, buildkite_calls: 1 }]);
+    expect(linesNamed(swept, 'task.failed')).toMatchObject([{ code: 'unreachable' }]);
+  });
+
   it('wait while reconciliation needs the calls of the minute, and get what it leaves', async () => {
     await openWithTeams(12);
     const { jobCheckLedger } = keydesk.sweepDeps;
