@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createJobTokenVerifier, jobTokenKeysUrl } from '../../shared/buildkite/job-token.ts';
 import { apiKeyProblems } from '../../shared/core/policy/api-key-to-be-created.ts';
 import { ledgerExposureProblems } from '../../shared/core/policy/ledger-exposure.ts';
+import { namedTeams } from '../../shared/core/policy/named-teams.ts';
 import { DEFAULT_POLICY_FILE, parseSettings } from '../../shared/core/settings.ts';
 import { createAgentTokenVerifier } from '../../shared/identity-providers/agent-token.ts';
 import { createProviderKeys } from '../../shared/identity-providers/provider-keys.ts';
@@ -65,7 +66,9 @@ const loadRevocationDeps = lazyWarm(async () => {
 const deployment = new BackgroundRecord({
   record: async () => {
     const { deploymentLedger } = await loadTokenDeps();
-    await deploymentLedger.recordToken(instance, { sha256: policy.sha256, text: await readFile(policyFile, 'utf8') });
+    const teams = namedTeams(policy.policy);
+    const text = await readFile(policyFile, 'utf8');
+    await deploymentLedger.recordToken(instance, { sha256: policy.sha256, text, teams });
   },
   audit,
   clock: systemClock,

@@ -8,6 +8,8 @@ export interface FailureSubject {
   readonly job_id?: string;
   readonly grant_id?: string;
   readonly service_account?: string;
+  /** The UUID of a Buildkite team. */
+  readonly team_id?: string;
 }
 export type Failure = FailureSubject & FailureFacts;
 

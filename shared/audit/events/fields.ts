@@ -25,6 +25,7 @@ export function sharedFields() {
   const pipeline_slug = text.describe("the pipeline's slug");
   const service_account = text.describe("the account's e-mail address");
   const pool = text.describe('the credential that the pool serves');
+  const team_id = text.describe('the UUID of a Buildkite team');
   const token_sha256 = text.describe('SHA-256 of the token, in hex');
   const actor = text.describe('the verified e-mail address of who did it');
   const kill_switch_id = text.describe('id of the document in `kill_switches`');
@@ -54,6 +55,7 @@ export function sharedFields() {
     grant_id: grant_id.optional(),
     job_id: job_id.optional(),
     service_account: service_account.optional(),
+    team_id: team_id.optional(),
     dependency,
     error,
     code,
@@ -101,6 +103,7 @@ export function sharedFields() {
     pipeline_slug,
     service_account,
     pool,
+    team_id,
     token_sha256,
     actor,
     kill_switch_id,
