@@ -251,7 +251,7 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   },
   content_type_not_supported: { when: 'The body is not a form.', whatToDo: 'Send a form, not JSON.' },
   request_too_large: {
-    when: 'The job token is larger than 8 KiB, or the body larger than 16 KiB.',
-    whatToDo: 'Check what is sent in place of the job token.',
+    when: 'A token is larger than 8 KiB, or the body larger than 16 KiB.',
+    whatToDo: 'Check what is sent in place of the token.',
   },
 };

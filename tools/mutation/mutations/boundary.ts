@@ -248,7 +248,7 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['M11'],
     edits: [
       {
-        file: 'shared/buildkite/job-token.ts',
+        file: 'shared/oidc/acceptance.ts',
         find: '  if (aud !== audience)',
         replace: '  if (![aud].flat().includes(audience))',
       },
