@@ -61,13 +61,13 @@ export const identityProvidersSchema = z.record(
   identityProviderSchema,
 );
 
-type IdentityProviders = Readonly<Record<string, IdentityProvider>>;
+export type IdentityProviders = Readonly<Record<string, IdentityProvider>>;
 
 /** Every job has tokens of this issuer. One of them would be the proof of the machine too. */
 const JOB_TOKEN_ISSUER = 'https://agent.buildkite.com';
 
 /** Providers that cannot be told apart, or that prove nothing. */
-export function identityProviderProblems(providers: IdentityProviders): PolicyProblem[] {
+export function providerProblems(providers: IdentityProviders): PolicyProblem[] {
   const all = Object.entries(providers);
   return all.flatMap(([name, provider], index) => {
     const problem = (key: string, message: string): PolicyProblem => ({
@@ -82,7 +82,7 @@ export function identityProviderProblems(providers: IdentityProviders): PolicyPr
       return [
         problem(
           'audience',
-          `is that of ${sameAudience[0]}, which has the same issuer: no token says which of them is meant. Keep one of the two`,
+          `is the audience of ${sameAudience[0]} too, which has the same issuer. Give each of the two an audience of its own, or remove one`,
         ),
       ];
     const otherKeys = sameIssuer.find(([, { keys }]) => keys !== provider.keys);

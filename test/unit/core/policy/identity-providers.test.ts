@@ -120,7 +120,7 @@ describe('two identity providers', () => {
 
   it('may not have both the same', () => {
     expect(problemsOf(second({ claims: { sub: { setBy: 'platform' } } }))).toEqual([
-      'identityProviders.other.audience: is that of aws, which has the same issuer: no token says which of them is meant. Keep one of the two',
+      'identityProviders.other.audience: is the audience of aws too, which has the same issuer. Give each of the two an audience of its own, or remove one',
     ]);
   });
 
