@@ -1,4 +1,4 @@
-// What is judged of a signed token once its signature was verified, whoever issued it: its audience, its times, how long it lives.
+// What is judged of a signed token of any issuer once its signature was verified: its audience, its times, how long it lives.
 // Source: RFC 7519 section 4.1; RFC 8725.
 
 import type { JWTPayload } from 'jose';

@@ -141,7 +141,7 @@ describe('the keys of an identity provider', () => {
     ['are a page', { status: 200, text: '<html>' }],
     ['are none', { status: 200, json: { keys: [] } }],
     ['come over a connection that is cut', 'cut'],
-  ])('that %s let nobody in, and the response is that of a failure', async (_, reply) => {
+  ])('that %s let nobody in, and the response is 503', async (_, reply) => {
     keysReply = reply;
     const called = await byForm(actor(fake.token()));
     expect([called.status, called.json.error]).toEqual([503, 'temporarily_unavailable']);

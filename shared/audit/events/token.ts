@@ -28,7 +28,7 @@ export const TOKEN_EVENTS = {
   }),
   'issuer_keys.unusable': defineEvent({
     means:
-      'A key set has no key that could verify a token: that of Buildkite, or of an identity provider of the policy. `dependency` says which. The keys in hand stay in use, for a day at most. One line a minute, key set and instance at most.',
+      'The key set of Buildkite, or of an identity provider of the policy, has no key that could verify a token. `dependency` names it. The keys in hand stay in use, for a day at most. One line a minute, key set and instance at most.',
     fields: ({ code, dependency, error }) => ({ dependency, error, code }),
     severity: 'ERROR',
     message: ({ dependency, error }) =>

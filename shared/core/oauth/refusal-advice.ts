@@ -84,7 +84,7 @@ export const AGENT_TOKEN_ADVICE: Readonly<Record<AgentTokenReason, Advice>> = {
     whatToDo: 'Check whether the variable holds an error message, or a token that was cut off.',
   },
   agent_token_issuer_wrong: {
-    when: 'Its issuer is not that of an identity provider which the matching rules name.',
+    when: 'The matching rules name no identity provider with its issuer.',
     whatToDo: 'Compare `iss` of the token with `issuer` in `identityProviders`, to the letter.',
   },
   agent_token_audience_wrong: {

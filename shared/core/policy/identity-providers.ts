@@ -66,7 +66,7 @@ export type IdentityProviders = Readonly<Record<string, IdentityProvider>>;
 /** Every job has tokens of this issuer. One of them would be the proof of the machine too. */
 const JOB_TOKEN_ISSUER = 'https://agent.buildkite.com';
 
-/** Providers that cannot be told apart, or that prove nothing. */
+/** Providers that no token distinguishes, or that prove nothing. */
 export function providerProblems(providers: IdentityProviders): PolicyProblem[] {
   const all = Object.entries(providers);
   return all.flatMap(([name, provider], index) => {
@@ -87,7 +87,7 @@ export function providerProblems(providers: IdentityProviders): PolicyProblem[] 
       ];
     const otherKeys = sameIssuer.find(([, { keys }]) => keys !== provider.keys);
     return otherKeys
-      ? [problem('keys', `differs from that of ${otherKeys[0]}, which has the same issuer. An issuer has one key set`)]
+      ? [problem('keys', `differs from the keys of ${otherKeys[0]}, which has the same issuer. An issuer has one key set`)]
       : [];
   });
 }

@@ -92,7 +92,7 @@ describe.each(MACHINES)('a step on %s', (_, use) => {
     expect(exitCode).toBe(0);
     expect(raw).not.toMatch(SECRET);
     expect(curl.calls()).not.toMatch(SECRET);
-    // That of the release has the access token, which the step exported.
+    // The release sees the access token, which the step exported.
     expect(curl.environments()).not.toMatch(/eyJ[A-Za-z0-9_-]{16,}/);
     expect(curl.calls()).not.toContain('ASIA');
     expect(leftBehind).toEqual([]);

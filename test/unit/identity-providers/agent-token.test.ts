@@ -114,7 +114,7 @@ describe('the provider of a token', () => {
     );
   });
 
-  it('is told from another of its issuer by the audience', async () => {
+  it('differs from another of its issuer by the audience', async () => {
     const { verify } = open({
       ours: provider(),
       second: provider({ audience: 'second', claims: { id: { at: ['a', 'b'], setBy: 'platform' } } }),

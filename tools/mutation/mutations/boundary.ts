@@ -260,7 +260,7 @@ export const BOUNDARY: readonly Mutation[] = [
   {
     id: 'machine-of-any-issuer-so-called',
     breaks: 'verification',
-    means: 'The token of a machine is accepted from an issuer whose name begins with that of the policy.',
+    means: 'The token of a machine is accepted from an issuer whose name begins with the name in the policy.',
     edits: [{ file: AGENT_TOKEN, find: 'issuer === payload.iss', replace: 'String(payload.iss).startsWith(issuer)' }],
     killers: [AGENT_TOKEN_TEST],
   },
@@ -274,7 +274,7 @@ export const BOUNDARY: readonly Mutation[] = [
   {
     id: 'machine-without-signature',
     breaks: 'verification',
-    means: 'The token of a machine is accepted whoever signed it.',
+    means: 'The token of a machine is accepted with any signature.',
     edits: [{ file: AGENT_TOKEN, find: '!isSignedByOneOf(keys.keys, algorithm, token)', replace: 'false' }],
     killers: [AGENT_TOKEN_TEST],
   },

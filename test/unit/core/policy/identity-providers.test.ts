@@ -126,7 +126,7 @@ describe('two identity providers', () => {
 
   it('may not have different keys for one issuer', () => {
     expect(problemsOf(second({ audience: 'https://other.example', keys: 'https://evil.example/jwks' }))).toEqual([
-      'identityProviders.other.keys: differs from that of aws, which has the same issuer. An issuer has one key set',
+      'identityProviders.other.keys: differs from the keys of aws, which has the same issuer. An issuer has one key set',
     ]);
   });
 });
