@@ -76,7 +76,10 @@ keydesk_gcp_token() {
 keydesk_aws_token() {
   local folder="$1" url="${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}" region sts code
   local +x session secrets
-  local role='^[A-Za-z0-9_+=,.@-]{1,128}$' name token='<WebIdentityToken>([A-Za-z0-9_.-]+)</WebIdentityToken>'
+  local role='^[A-Za-z0-9_+=,.@-]{1,128}$' name tag='WebIdentityToken>' token error
+  token="<$tag([A-Za-z0-9_.-]+)</$tag"
+  tag='Code>'
+  error="<$tag([A-Za-z]{1,60})</$tag"
   url="${url%/}"
   keydesk_is_metadata_url "$url" AWS_EC2_METADATA_SERVICE_ENDPOINT || return 1
   keydesk_curl "$url/latest/api/token" "$folder" '' --request PUT \
@@ -124,7 +127,7 @@ keydesk_aws_token() {
     return 0
   fi
   code=''
-  if [[ "$REPLY" =~ \<Code\>([A-Za-z]{1,60})\</Code\> ]]; then
+  if [[ "$REPLY" =~ $error ]]; then
     code=" ${BASH_REMATCH[1]}"
   fi
   keydesk_error "Keydesk: agent-token (aws): STS returned no token ($(keydesk_outcome "$folder")$code)." \

@@ -185,7 +185,8 @@ keydesk_read_agent_token() {
   if [[ -n "$from" ]]; then
     KEYDESK_AGENT_FROM="$from"
   fi
-  keydesk_setting agent-token-audience
+  key=audience
+  keydesk_setting "agent-token-$key"
   KEYDESK_AGENT_AUDIENCE="${REPLY:-$KEYDESK_AUDIENCE}"
   if ((given > 1)); then
     keydesk_problem 'agent-token: must have one of from, file and command'
@@ -196,7 +197,7 @@ keydesk_read_agent_token() {
   elif [[ -n "$REPLY" && -z "$KEYDESK_AGENT_FROM" ]]; then
     keydesk_problem 'agent-token.audience: is valid only with from, file or command'
   fi
-  if [[ "$KEYDESK_AGENT_AUDIENCE" =~ [[:cntrl:]] ]]; then
+  if [[ "$REPLY" =~ [[:cntrl:]] ]]; then
     keydesk_problem 'agent-token.audience: must not contain a control character, such as a line break'
   fi
 }
