@@ -12,7 +12,7 @@ const MIN_EXPIRATION = 600;
 const MAX_EXPIRATION = 2 ** 32;
 const KEYS = '/id/8EBD00EXAMPLE/keys';
 
-export interface ProjectedToken {
+interface ProjectedToken {
   /** The audience of the API server when left out. */
   readonly audience?: string;
   /** Of the volume's source; an hour when left out. */
