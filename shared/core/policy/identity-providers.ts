@@ -87,7 +87,12 @@ export function providerProblems(providers: IdentityProviders): PolicyProblem[] 
       ];
     const otherKeys = sameIssuer.find(([, { keys }]) => keys !== provider.keys);
     return otherKeys
-      ? [problem('keys', `differs from the keys of ${otherKeys[0]}, which has the same issuer. An issuer has one key set`)]
+      ? [
+          problem(
+            'keys',
+            `differs from the keys of ${otherKeys[0]}, which has the same issuer. An issuer has one key set`,
+          ),
+        ]
       : [];
   });
 }
