@@ -42,10 +42,8 @@ const verifyJobToken = createJobTokenVerifier({
   getKeys: keys.getKeys,
 });
 
-const verifyAgentToken = createAgentTokenVerifier({
-  policy: policy.policy,
-  getKeys: createProviderKeys({ policy: policy.policy, sendRequest, clock: systemClock, onUnusable }),
-});
+const providerKeys = createProviderKeys({ policy: policy.policy, sendRequest, clock: systemClock, onUnusable });
+const verifyAgentToken = createAgentTokenVerifier({ policy: policy.policy, getKeys: providerKeys.getKeys });
 
 const lookups = new LookupLimit({ clock: systemClock, audit });
 // Standard output is a pipe here, and Node writes to pipes synchronously (nodejs.org/api/process.html, "A note on process I/O").
@@ -96,6 +94,7 @@ export const token = serve({
   settings,
   warmUp: () => {
     void keys.warmUp();
+    void providerKeys.warmUp();
     void loadTokenDeps().catch(() => {});
   },
   background: deployment.run,
