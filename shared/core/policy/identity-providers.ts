@@ -3,6 +3,7 @@
 
 import * as z from 'zod';
 import { durationSchema } from './duration.ts';
+import type { PolicyProblem } from './problems.ts';
 
 /** Of signatures. Source: RFC 7518 section 3.1. */
 export const PROVIDER_ALGORITHMS = ['RS256', 'ES256', 'ES384'] as const;
@@ -39,7 +40,9 @@ export const identityProviderSchema = z.strictObject({
   /** Compared to the letter with `iss`. */
   issuer: httpsUrl,
   /** The address of its JSON Web Key Set. */
-  keys: httpsUrl,
+  keys: httpsUrl.refine((text) => !text.includes('/.well-known/openid-configuration'), {
+    error: 'is the address of the discovery document. Write the address that it has as jwks_uri',
+  }),
   /** Compared to the letter with `aud`. */
   audience: z.string().regex(/^\S{1,512}$/, 'must be text without spaces: exactly what the machine asks its token for'),
   algorithms: z.array(z.enum(PROVIDER_ALGORITHMS)).min(1),
@@ -49,6 +52,20 @@ export const identityProviderSchema = z.strictObject({
   claims: z.record(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be letters, digits, _ and -'), claim),
 });
 export type IdentityProvider = z.output<typeof identityProviderSchema>;
+
+export type IdentityProviders = Readonly<Record<string, IdentityProvider>>;
+
+/** A token says who issued it and for whom. Of two providers that are equal in both, nobody could tell which one it is of. */
+export function providerProblems(providers: IdentityProviders): PolicyProblem[] {
+  const names = new Map<string, string>();
+  return Object.entries(providers).flatMap(([name, { issuer, audience }]) => {
+    const key = `${issuer} ${audience}`;
+    const other = names.get(key);
+    if (other === undefined) names.set(key, name);
+    const message = `is the audience of ${other} too, which has the same issuer. Give each of the two an audience of its own, or remove one`;
+    return other === undefined ? [] : [{ path: ['identityProviders', name, 'audience'], message }];
+  });
+}
 
 export const identityProvidersSchema = z.record(
   z.string().regex(/^[a-z0-9][a-z0-9-]{0,99}$/, 'must be lower-case letters, digits and -'),
