@@ -24,7 +24,7 @@ function person(number: number): string {
 
 /** The facts by which the conditions of rules are judged at {@link CASE_TIME}. */
 export function toFacts(
-  { team, created_by, approved, reason = null, agent }: WrittenConditions,
+  { team, created_by, approved, reason, agent }: WrittenConditions,
   claims: JobClaims,
   policy: Policy,
 ): Facts {
@@ -51,7 +51,7 @@ export function toFacts(
   });
   const build = emptyBuildRecord({ pipeline_id, build_number }, CASE_TIME);
   return {
-    build: { ...build, build_id, creator_known: true, creator: CREATOR, reason, unblocks },
+    build: { ...build, build_id, creator_known: true, creator: CREATOR, reason: reason ?? null, unblocks },
     teams: new Map(teams),
     agent,
   };
