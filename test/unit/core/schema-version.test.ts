@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import * as z from 'zod';
+import { buildRecordSchema } from '../../../shared/core/conditions/build-record.ts';
 import { deploymentSchema } from '../../../shared/core/deployment/deployment.ts';
 import { policyRecordSchema } from '../../../shared/core/deployment/policy-record.ts';
 import { firebaseUserSchema } from '../../../shared/core/firebase-user.ts';
@@ -18,7 +19,7 @@ it('is the version of the schemas that are on file', () => {
   const records = {
     ...{ grants: grantSchema, jobs: jobRecordSchema, service_accounts: accountSchema, blocks: blocksSchema },
     ...{ kill_switches: killSwitchSchema, firebase_users: firebaseUserSchema },
-    ...{ deployments: deploymentSchema, policies: policyRecordSchema },
+    ...{ deployments: deploymentSchema, policies: policyRecordSchema, builds: buildRecordSchema },
   };
   const schemas = Object.fromEntries(
     Object.entries(records).map(([name, schema]) => [

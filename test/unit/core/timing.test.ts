@@ -28,6 +28,12 @@ it('no second sweep calls Buildkite while the calls of the first are on their wa
   expect(timing.POLL_LOCK_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
 });
 
+it('a sweep that looks builds up has made its calls before the next sweep looks jobs up', () => {
+  expect(timing.LOOK_UNTIL_MS + timing.COLD_DEADLINE_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
+  expect(timing.POLL_BUDGET_MS + timing.COLD_DEADLINE_MS).toBeLessThan(timing.LOOK_UNTIL_MS);
+  expect(timing.BUILD_NEWS_DEADLINE_MS).toBeLessThan(timing.WEBHOOK_TIMEOUT_MS);
+});
+
 it('a job is checked by the fifth sweep, and one that is checked never counts as unchecked', () => {
   expect(timing.CHECK_EVERY_MS + timing.SWEEP_EVERY_MS).toBeLessThan(6 * MINUTE);
   expect(timing.FIRST_CHECK_MS + timing.SWEEP_EVERY_MS).toBeLessThanOrEqual(5 * MINUTE);
