@@ -1,9 +1,11 @@
 // The clients of the `sweep` function: those that end, and the only one that can enable an account.
 
 import { createApiTokenDescriber } from '../../shared/buildkite/api-token.ts';
+import { createBuildkiteBuilds } from '../../shared/buildkite/builds.ts';
 import { createBuildkiteJobs } from '../../shared/buildkite/job-state.ts';
 import { createRestApi } from '../../shared/buildkite/rest-api.ts';
 import { createAccountEnabler, createAccountStateGetter } from '../../shared/google/account-state.ts';
+import { createBuildLedger } from '../../shared/ledger/conditions.ts';
 import { createJobCheckLedger } from '../../shared/ledger/job-checks.ts';
 import { createSweepLedger } from '../../shared/ledger/sweep.ts';
 import type { ApiTokenDeps } from '../../shared/operations/check-api-token.ts';
@@ -26,9 +28,11 @@ export function createSweepDeps(
     ...revocation,
     sweepLedger: createSweepLedger(clients.ledger, clock),
     jobCheckLedger: createJobCheckLedger(clients.ledger, clock),
+    buildLedger: createBuildLedger(clients.ledger, clock),
     enableAccount: createAccountEnabler(accounts),
     getAccountState: createAccountStateGetter(accounts),
     buildkiteJobs: restApi && createBuildkiteJobs(restApi),
+    buildkiteBuilds: restApi && createBuildkiteBuilds(restApi),
     describeApiToken: restApi && createApiTokenDescriber(restApi),
   };
 }

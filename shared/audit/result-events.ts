@@ -74,7 +74,10 @@ const MAX_LOGGED_FAILURES = 200;
 export function failureEvents(failures: readonly Failure[]): AuditEvent[] {
   return failures
     .slice(0, MAX_LOGGED_FAILURES)
-    .map(({ grant_id, job_id, service_account, dependency = 'keydesk', error, code, cause }) =>
-      auditEvent('task.failed', { grant_id, job_id, service_account, dependency, error, code, cause }),
+    .map(({ grant_id, job_id, service_account, build_record_id, dependency = 'keydesk', error, code, cause }) =>
+      auditEvent('task.failed', {
+        ...{ grant_id, job_id, service_account, build_record_id },
+        ...{ dependency, error, code, cause },
+      }),
     );
 }
