@@ -31,14 +31,10 @@ export const EVENT_FIELDS = {
 } as const satisfies Fields;
 
 /**
- * What the end of a job depends on, by the object that contains it. One of these that comes twice makes the body malformed. Any other
- * field that comes twice is null: a job chooses the names of metadata, and they never keep its end from being recorded.
+ * What the end of a job depends on. One of these that comes twice makes the body malformed. Any other field that comes twice is null: a
+ * job chooses the names of metadata, and they never keep its end from being recorded.
  */
-const UNIQUE: Readonly<Record<string, readonly string[]>> = {
-  '': ['event', 'job', 'pipeline'],
-  job: ['id', 'type', 'state', 'finished_at'],
-  pipeline: ['id'],
-};
+const UNIQUE = ['event', 'job', 'job.id', 'job.type', 'job.state', 'job.finished_at', 'pipeline', 'pipeline.id'];
 
 /** What the scan does at a byte, before it goes on in the state `next`. */
 export interface Action {
@@ -47,9 +43,13 @@ export interface Action {
    * `text`, `long_text`, `number`: the value of the field begins. `open`: an object with fields begins, the value of the field.
    */
   readonly does: 'count' | 'name' | 'open' | 'text' | 'long_text' | 'number';
-  /** The names that lead to the object of the field. */
-  readonly path: readonly string[];
+  /** The number of the object that has the field. The event has 0. */
+  readonly object: number;
   readonly field: string;
+  /** A bit of its own for each field. */
+  readonly bit: number;
+  /** The number of the object that is opened. */
+  readonly opens: number;
   readonly next: number;
   /** Where a name leads that came before. */
   readonly repeated: number;
@@ -63,10 +63,17 @@ export const LEVELS = 8;
 const WHITE_SPACE = ' \n\r\t';
 const STRUCTURE = '",:[]{}';
 
+/** More than there are. */
+const MAX_STATES = 1_024;
 /** 256 entries for each state. A state is the index of its first entry. */
-const entries: number[] = Array(256).fill(0);
+const entries = new Int32Array(MAX_STATES * 256);
+let states = 1;
+let fieldsAdded = 0;
+let objectsAdded = 0;
 /** No byte leaves it. */
 export const BROKEN = 0;
+
+const NO_FIELD = { object: 0, field: '', bit: 0, opens: 0, repeated: BROKEN };
 
 /** Nothing but white space may come. */
 export const END = newState();
@@ -75,18 +82,20 @@ on(END, WHITE_SPACE, END);
 export const START = newState();
 on(START, WHITE_SPACE, START);
 
-on(START, '{', addObject(EVENT_FIELDS, [], END));
+on(START, '{', addObject(EVENT_FIELDS, '', END).first);
+if (states > MAX_STATES || fieldsAdded > 31) throw new Error('the table of states is too small');
 
-export const NEXT_STATE = Int32Array.from(entries);
-entries.length = 0;
+export const NEXT_STATE = entries.subarray(0, states * 256);
 
 /**
  * Adds the states of an object.
- * @param path the names that lead to it
+ * @param path the names that lead to it, each with a dot behind it
  * @param end the state after the object
- * @returns the state after its opening bracket
+ * @returns its number, and the state after its opening bracket
  */
-function addObject(fields: Fields, path: readonly string[], end: number): number {
+function addObject(fields: Fields, path: string, end: number): { readonly object: number; readonly first: number } {
+  const object = objectsAdded;
+  objectsAdded += 1;
   // The rest of a number or a word passes here, too.
   const next = newState();
   entries.fill(next, next, next + 256);
@@ -111,23 +120,26 @@ function addObject(fields: Fields, path: readonly string[], end: number): number
   on(first, '}', end);
 
   for (const [field, kept] of Object.entries(fields)) {
-    const action = { path, field, repeated: UNIQUE[path.join('.')]?.includes(field) ? BROKEN : skipped };
+    const repeated = UNIQUE.includes(path + field) ? BROKEN : skipped;
+    const action = { object, field, bit: 1 << fieldsAdded, opens: 0, repeated };
+    fieldsAdded += 1;
     const ownValue = newState(value);
     on(ownValue, WHITE_SPACE, ownValue);
-    if (kept === 'number') on(ownValue, '-0123456789', newAction({ ...action, does: kept, next }));
-    else if (typeof kept === 'string') on(ownValue, '"', newAction({ ...action, does: kept, next }));
-    else on(ownValue, '{', newAction({ ...action, does: 'open', next: addObject(kept, [...path, field], next) }));
+    if (typeof kept !== 'string') {
+      const inner = addObject(kept, `${path}${field}.`, next);
+      on(ownValue, '{', newAction({ ...action, does: 'open', opens: inner.object, next: inner.first }));
+    } else on(ownValue, kept === 'number' ? '-0123456789' : '"', newAction({ ...action, does: kept, next }));
     const nameEnd = [...field].reduce((from, letter) => addLetter(from, letter, other), name);
     on(nameEnd, '"', newAction({ ...action, does: 'name', next: addColon(ownValue) }));
   }
-  return first;
+  return { object, first };
 }
 
 /** States in a list or an object that nothing is kept of. Brackets are not matched by kind. */
 function addSkipped(next: number): number {
   const levels = Array.from({ length: LEVELS }, newLevel);
   for (const [at, level] of levels.entries()) {
-    on(level, '[{', levels[at + 1] ?? newAction({ does: 'count', path: [], field: '', next, repeated: BROKEN }));
+    on(level, '[{', levels[at + 1] ?? newAction({ ...NO_FIELD, does: 'count', next }));
     on(level, ']}', levels[at - 1] ?? next);
   }
   return levels[0] as number;
@@ -181,7 +193,10 @@ function addBranch(from: number, byte: string, like: number): number {
 }
 
 function newState(like = BROKEN): number {
-  return entries.push(...entries.slice(like, like + 256)) - 256;
+  const state = states * 256;
+  states += 1;
+  entries.copyWithin(state, like, like + 256);
+  return state;
 }
 
 function newAction(action: Action): number {

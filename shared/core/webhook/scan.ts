@@ -50,6 +50,10 @@ interface Reading {
 
 export class WebhookScan {
   readonly #event: Found = {};
+  /** By their numbers. */
+  readonly #objects: Found[] = [this.#event];
+  /** A bit for each field that was named. */
+  #named = 0;
   /** In the event or in an object that holds fields; behind the value while one is kept or skipped. */
   #state = START;
   /** In a value that is kept or skipped. */
@@ -102,24 +106,27 @@ export class WebhookScan {
   }
 
   /** Returns the state to go on with. */
-  #act({ does, path, field, next, repeated }: Action): number {
+  #act({ does, object, field, bit, opens, next, repeated }: Action): number {
     if (does === 'count') {
       this.#depth = LEVELS + 1;
       return next;
     }
-    let found = this.#event;
-    for (const name of path) found = found[name] as Found;
+    const found = this.#objects[object] as Found;
     if (does === 'name') {
-      const isFirst = !Object.hasOwn(found, field);
+      const isFirst = (this.#named & bit) === 0;
+      this.#named |= bit;
       found[field] = null;
       return isFirst ? next : repeated;
     }
-    if (does === 'open') found[field] = {};
-    else {
-      this.#place = INSIDE;
-      this.#textLength = 0;
-      this.#reading = { found, field, does };
+    if (does === 'open') {
+      const opened: Found = {};
+      found[field] = opened;
+      this.#objects[opens] = opened;
+      return next;
     }
+    this.#place = INSIDE;
+    this.#textLength = 0;
+    this.#reading = { found, field, does };
     return next;
   }
 

@@ -422,7 +422,7 @@ export const BOUNDARY: readonly Mutation[] = [
     id: 'webhook-end-kept-by-metadata',
     breaks: 'verification',
     means: 'A field about a build that comes twice makes a webhook malformed, and keeps a job from ending.',
-    edits: [{ file: WEBHOOK_STATES, find: '? BROKEN : skipped };', replace: '? BROKEN : BROKEN };' }],
+    edits: [{ file: WEBHOOK_STATES, find: '? BROKEN : skipped;', replace: '? BROKEN : BROKEN;' }],
     killers: [WEBHOOK_SCAN_TEST],
   },
   {
