@@ -8,7 +8,7 @@ import { LookupError } from '../operations/lookup-error.ts';
 import type { BuildkiteBuilds, BuildToLookUp } from '../operations/ports.ts';
 import type { RestApi } from './rest-api.ts';
 
-/** States of block steps that were unblocked. The second is that of a build that failed. */
+/** States of block steps that were unblocked. A build that failed has the second one. */
 const UNBLOCKED = ['unblocked', 'unblocked_failed'];
 
 const shownBuild = z.object({

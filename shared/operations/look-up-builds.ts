@@ -25,7 +25,7 @@ export interface BuildLookDeps {
   readonly clock: Clock;
 }
 
-/** Steps of a build of which the record did not know by whom they were unblocked. */
+/** Steps of a build. The record did not know by whom they were unblocked. */
 interface FoundUnblocks {
   readonly news: BuildNews;
   readonly unblocks: readonly Unblock[];

@@ -253,7 +253,7 @@ describe('an approval whose webhook was lost', () => {
     expect((await request(job)).audit).toMatchObject([{ problem: 'approval_ambiguous' }]);
   });
 
-  it('is not that of another pipeline to which the slug was given', async () => {
+  it('is not taken from another pipeline to which the slug was given', async () => {
     const { build, job } = start({ number: 7 });
     Object.assign(build, { pipeline: { slug: 'app-renamed', id: APP.id } });
     const other = builds().start({ pipeline: { slug: 'app', id: OTHER.id }, number: 7, creator: ANNE });

@@ -39,7 +39,7 @@ function parse(event: string, { job = JOB, build = BUILD_JSON, pipeline = { id: 
 const activated = (change?: Change) => parse('job.activated', change);
 
 describe('job.activated', () => {
-  it('says who unblocked which step of which build, and who started the build', () => {
+  it('says who unblocked which step, and who started the build', () => {
     expect(activated()).toEqual({ kind: 'build_news', event: 'job.activated', build_source: 'ui', news: NEWS });
   });
 
