@@ -13,7 +13,7 @@ import {
 import { credentialsNamed, ORGANIZATION_ID, PIPELINE_ID, policyData, policyText } from '../fixtures/policies.ts';
 
 export const STEP = 'approve-production';
-export const MANAGERS = '0184990a-4782-42b5-afc1-16715b10c001';
+const MANAGERS = '0184990a-4782-42b5-afc1-16715b10c001';
 /** Starts builds. Of the team. */
 export const ANNE: FakeUser = { id: '0184990a-477b-4fa8-9968-496074483ca1', name: 'Anne' };
 /** Approves them. Of the team. */
@@ -24,7 +24,7 @@ export const CARL: FakeUser = { id: '0184990a-477b-4fa8-9968-496074483cc3', name
 export const DORA: FakeUser = { id: '0184990a-477b-4fa8-9968-496074483cd4', name: 'Dora' };
 export const APP = { slug: 'app', id: PIPELINE_ID };
 /** Grants after an approval, and by who started the build. */
-export const APPROVED = 'staging-config';
+const APPROVED = 'staging-config';
 export const CREATED = 'staging-export';
 
 const policy = (project: string) => {

@@ -22,7 +22,7 @@ const WEBHOOK_EVENT = 'shared/core/webhook/event.ts';
 const BUILDKITE_BUILD = 'shared/core/conditions/buildkite-build.ts';
 const BUILDKITE_BUILDS = 'shared/buildkite/builds.ts';
 const WEBHOOK_EVENT_TEST = 'test/unit/core/webhook/event.test.ts';
-const APPROVALS_TEST = 'test/http/approvals.test.ts';
+const APPROVAL_LOOKS_TEST = 'test/http/approval-looks.test.ts';
 const WEBHOOK_SCAN_TEST = 'test/unit/core/webhook/scan.test.ts';
 
 export const BOUNDARY: readonly Mutation[] = [
@@ -465,21 +465,21 @@ export const BOUNDARY: readonly Mutation[] = [
     breaks: 'verification',
     means: 'A look takes the build of another pipeline, to which the slug was given, for the one that it looks for.',
     edits: [{ file: BUILDKITE_BUILDS, find: 'if (pipeline.id !== pipeline_id)', replace: "if (pipeline.id === '')" }],
-    killers: [APPROVALS_TEST],
+    killers: [APPROVAL_LOOKS_TEST],
   },
   {
     id: 'build-of-another-number',
     breaks: 'verification',
     means: 'A look takes a build with another number for the one that it looks for.',
     edits: [{ file: BUILDKITE_BUILDS, find: ' || parsed.data.number !== build_number', replace: '' }],
-    killers: [APPROVALS_TEST],
+    killers: [APPROVAL_LOOKS_TEST],
   },
   {
     id: 'build-without-retried-steps',
     breaks: 'answers',
     means: 'A look leaves out the earlier jobs of a step that was retried, which webhooks report.',
     edits: [{ file: BUILDKITE_BUILDS, find: "include_retried_jobs: 'true'", replace: "include_retried_jobs: 'false'" }],
-    killers: [APPROVALS_TEST],
+    killers: [APPROVAL_LOOKS_TEST],
   },
   {
     id: 'build-with-a-step-left-out',
@@ -492,7 +492,7 @@ export const BOUNDARY: readonly Mutation[] = [
         replace: 'return [];',
       },
     ],
-    killers: [APPROVALS_TEST],
+    killers: [APPROVAL_LOOKS_TEST],
   },
   {
     id: 'slow-body-without-a-line',
