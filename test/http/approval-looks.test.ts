@@ -53,7 +53,7 @@ describe('an approval whose webhook was lost', () => {
     expect((await sweep()).json).toMatchObject({ builds_looked_up: 0, build_calls: 0 });
   });
 
-  it('is looked for again after 1, 2, 4, 8, 15 and 15 minutes, while jobs ask', async () => {
+  itInMemory('is looked for again after 1, 2, 4, 8, 15 and 15 minutes, while jobs ask', async () => {
     const { job } = start();
     const looked: number[] = [];
     for (let minute = 0; minute <= 46; minute += 1) {
@@ -163,7 +163,7 @@ describe('an approval whose webhook was lost', () => {
     expect(await recordOf(build)).toMatchObject({ looks: 1, unblocks: [] });
   });
 
-  it('is found an hour later when Buildkite was down, and jobs end meanwhile as ever', async () => {
+  itInMemory('is found an hour later when Buildkite was down, and jobs end meanwhile as ever', async () => {
     const { step, job } = start();
     builds().unblock(step, BERT);
     builds().before = () => 'cut';
