@@ -6,6 +6,7 @@ import { databasesOf, newRulesFile } from '../shared/core/security-rules/generat
 import { chooseFirestore, putRules, startAuth } from './emulators.ts';
 import { API_TOKEN, type FakeBuildkite, startFakeBuildkite } from './fakes/buildkite/buildkite.ts';
 import type { FakePipeline } from './fakes/buildkite/organization.ts';
+import { TEAMS_API_TOKEN } from './fakes/buildkite/teams.ts';
 import { type FakeGoogle, startFakeGoogle } from './fakes/google/google.ts';
 import { GCLOUD_CLIENT_ID } from './fakes/google/people.ts';
 import { type FunctionName, type RunningFunction, startFunction } from './functions.ts';
@@ -142,7 +143,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       Promise.all([
         serve('token', { KEYDESK_POLICY: policyFile }),
         serve('webhook', { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN }, ping),
-        serve('sweep', { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN }),
+        serve('sweep', { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN, KEYDESK_BUILDKITE_TEAMS_API_TOKEN: TEAMS_API_TOKEN }),
         serve('reader', forPeople, asPerson),
         serve('admin', forPeople, asPerson),
       ]),

@@ -21,6 +21,7 @@ export const WITHOUT_EMULATOR = [
 /** They are about what a function does before it reads the ledger, or about text that it writes. */
 export const BEFORE_THE_LEDGER = [
   'audit-hostile',
+  'bad-agent-tokens',
   'bad-job-tokens',
   'bad-webhooks',
   'log-volume',
@@ -36,6 +37,7 @@ export const BEFORE_THE_LEDGER = [
  * recorded requests; no test compares it. `npm run test:deep` has these files on the emulator.
  */
 export const SAME_REQUESTS = [
+  'agent-token',
   'audit',
   'google-refusals',
   'private-functions',

@@ -46,6 +46,12 @@ ${LIVE_DESCRIPTION}`,
   )
   .addOption(
     new Option(
+      '--teams-token-file <file>',
+      "also look at Keydesk's Buildkite API token for teams: a file, or -",
+    ).conflicts('from'),
+  )
+  .addOption(
+    new Option(
       '--services-token-file <file>',
       "also check the webhook's notification service, key and arrivals: a file with a Buildkite API token that has read_notification_services, or -",
     ).conflicts('from'),

@@ -25,6 +25,7 @@ const SELECTORS = {
   credential: 'credential',
   environment: 'environment',
   policySha256: 'policy_sha256',
+  approver: 'approved_by',
   since: 'issued_since',
 } as const;
 
@@ -45,6 +46,7 @@ export const killCommand = new Command('kill')
   .option('--credential <name>', 'grants of this credential')
   .option('--environment <name>', 'grants of this environment')
   .option('--policy-sha256 <sha256>', 'grants that this policy allowed')
+  .option('--approver <uuid>', 'grants that this Buildkite user approved', parseUuid)
   .option('--since <time>', 'a token was issued then or later, such as 2026-11-24T10:00:00Z or 2h', parseAgo)
   .option('--all', 'every live grant; asks before it acts')
   .optionsGroup('Options:')

@@ -58,7 +58,9 @@ export function linesOf(status: StatusView): string[] {
         )}`,
       ),
     ),
-    ...apiTokenLines(status),
+    ...apiTokenLines('API token', status.buildkite_api_token),
+    ...(status.teams.length > 0 ? apiTokenLines('for teams', status.buildkite_teams_api_token) : []),
+    ...teamLines(status, ago),
   ];
 }
 
@@ -108,12 +110,40 @@ function liveOf({ live_grants, live_grants_complete }: StatusView): string {
   return `grants: ${live_grants_complete ? '' : 'at least '}${counts.join(', ')}`;
 }
 
-function apiTokenLines({ buildkite_api_token: token }: StatusView): string[] {
-  if (!token) return [row('API token', 'none, or not checked yet')];
+function apiTokenLines(name: string, token: StatusView['buildkite_api_token']): string[] {
+  if (!token) return [row(name, 'none, or not checked yet')];
   const scopes = token.scopes?.join(', ') ?? 'unknown scopes';
+  return [row(name, `${scopes}; ${token.expires_at === null ? 'no known expiry' : `expires ${token.expires_at}`}`)];
+}
+
+/** Teams that have a line each. */
+const MOST_TEAMS = 10;
+
+/** Those first with which something is wrong. */
+function teamLines({ teams }: StatusView, ago: (time: string | null) => string): string[] {
+  const isWell = ({ state, failure }: StatusView['teams'][number]) => state === 'current' && failure === null;
+  const shown = [...teams.filter((team) => !isWell(team)), ...teams.filter(isWell)].slice(0, MOST_TEAMS);
+  const more = teams.length - shown.length;
   return [
-    row('API token', `${scopes}; ${token.expires_at === null ? 'no known expiry' : `expires ${token.expires_at}`}`),
+    ...shown.map((team) => row('team', `${team.name}: ${teamText(team, ago)}`)),
+    ...(more > 0 ? [row('teams', `${more} more: keydesk status --json`)] : []),
   ];
+}
+
+const STATE_TEXTS: Readonly<Record<StatusView['teams'][number]['state'], string>> = {
+  current: '',
+  aging: ', old',
+  too_old: ', too old: not used',
+  pending: '',
+};
+
+function teamText(team: StatusView['teams'][number], ago: (time: string | null) => string): string {
+  const { state, read_at, members, pipelines, failure, failed_at } = team;
+  const copy =
+    read_at === null
+      ? 'not read yet'
+      : `${plural(members ?? 0, 'member')}, ${plural(pipelines ?? 0, 'pipeline')}, read ${ago(read_at)}`;
+  return `${copy}${STATE_TEXTS[state]}${failure === null ? '' : `; failed ${ago(failed_at)} (${failure})`}`;
 }
 
 function row(name: string, text: string): string {

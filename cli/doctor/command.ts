@@ -34,6 +34,7 @@ export interface DoctorOptions {
   readonly exceptions?: string | undefined;
   readonly archives?: string | undefined;
   readonly tokenFile?: string | undefined;
+  readonly teamsTokenFile?: string | undefined;
   readonly servicesTokenFile?: string | undefined;
   readonly webhookUrl?: string | undefined;
   readonly json?: true | undefined;
@@ -43,7 +44,9 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
   const clock = systemClock;
   const deployment = deploymentOf(options);
   const exceptions = exceptionsIn(options.exceptions, clock.now());
-  const about = { archives: archivesIn(options.archives), apiToken: apiTokenOf(options), clock };
+  const { teamsTokenFile } = options;
+  const teamsApiToken = teamsTokenFile === undefined ? undefined : readApiToken(teamsTokenFile, '--teams-token-file');
+  const about = { archives: archivesIn(options.archives), apiToken: apiTokenOf(options), teamsApiToken, clock };
   const policy = readPolicy(options.policy);
   const offsets = new Map<string, number>();
   const quotaProject = deployment.project_id;

@@ -46,6 +46,7 @@ const deploymentSchema = z.strictObject({
   forbid_keys: z.boolean().default(true),
   webhook_tokens_version: z.string().nullish(),
   buildkite_api_token_version: z.string().nullish(),
+  buildkite_teams_api_token_version: z.string().nullish(),
   audit_logs: z
     .strictObject({
       accounts: z.boolean().default(true),

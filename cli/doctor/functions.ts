@@ -1,6 +1,7 @@
 // The functions of a deployment, as data: who may call each, by which settings it runs and which secrets it reads. A new function is a new
 // entry. deploy/terraform/functions.tf and locals.tf deploy the same.
 
+import { namedTeams } from '../../shared/core/policy/named-teams.ts';
 import { hostOf } from './service.ts';
 import type { DoctorTarget } from './target.ts';
 
@@ -76,8 +77,14 @@ export const FUNCTIONS: readonly ExpectedFunction[] = [
     callers: 'scheduler',
     ingress: 'INGRESS_TRAFFIC_INTERNAL_ONLY',
     settings: common,
-    secrets: ({ deployment }) =>
-      deployment.buildkite_api_token_version === null ? {} : { KEYDESK_BUILDKITE_API_TOKEN: 'buildkite-api-token' },
+    secrets: ({ deployment, policy }) => ({
+      ...(deployment.buildkite_api_token_version === null
+        ? {}
+        : { KEYDESK_BUILDKITE_API_TOKEN: 'buildkite-api-token' }),
+      ...(deployment.buildkite_teams_api_token_version || namedTeams(policy).teams.length > 0
+        ? { KEYDESK_BUILDKITE_TEAMS_API_TOKEN: 'buildkite-teams-api-token' }
+        : {}),
+    }),
   },
   {
     name: 'reader',
@@ -96,4 +103,8 @@ export const FUNCTIONS: readonly ExpectedFunction[] = [
 ];
 
 /** The secrets of a deployment by the function that reads them. */
-export const SECRETS = { 'webhook-tokens': 'webhook', 'buildkite-api-token': 'sweep' } as const;
+export const SECRETS = {
+  'webhook-tokens': 'webhook',
+  'buildkite-api-token': 'sweep',
+  'buildkite-teams-api-token': 'sweep',
+} as const;

@@ -1,5 +1,6 @@
 // What a run of the doctor did not look at because nobody asked for it. It is no finding, and a reader must know it.
 
+import { namedTeams } from '../../shared/core/policy/named-teams.ts';
 import type { DoctorTarget } from './target.ts';
 import type { WebhookAccess } from './webhook.ts';
 
@@ -10,7 +11,12 @@ export interface NotLookedAt {
 }
 
 export function notLookedAt(
-  { archives, apiToken }: Pick<DoctorTarget, 'archives' | 'apiToken'>,
+  {
+    archives,
+    apiToken,
+    teamsApiToken,
+    policy,
+  }: Pick<DoctorTarget, 'archives' | 'apiToken' | 'teamsApiToken' | 'policy'>,
   webhook: WebhookAccess | undefined,
 ): NotLookedAt[] {
   return [
@@ -19,6 +25,9 @@ export function notLookedAt(
       : []),
     ...(apiToken === undefined
       ? [{ what: "the scopes and the expiry of the sweep's API token of Buildkite", flag: '--token-file' }]
+      : []),
+    ...(teamsApiToken === undefined && namedTeams(policy).teams.length > 0
+      ? [{ what: "the scopes and the expiry of the sweep's API token for teams", flag: '--teams-token-file' }]
       : []),
     ...(webhook === undefined
       ? [

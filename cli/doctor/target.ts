@@ -26,12 +26,14 @@ export interface DoctorTarget extends Target {
   readonly archives: Readonly<Record<string, string>> | undefined;
   /** A Buildkite API token to look at. */
   readonly apiToken: string | undefined;
+  /** The one for teams. */
+  readonly teamsApiToken: string | undefined;
 }
 
 export function doctorTargetOf(
   { policy, sha256 }: { readonly policy: Policy; readonly sha256: string },
   deployment: Deployment,
-  more: Pick<DoctorTarget, 'archives' | 'apiToken' | 'numbers' | 'clock'>,
+  more: Pick<DoctorTarget, 'archives' | 'apiToken' | 'teamsApiToken' | 'numbers' | 'clock'>,
 ): DoctorTarget {
   const { project_id: project, region, pool_roles } = deployment;
   const pooled = Object.values(policy.credentials).flatMap((credential) =>

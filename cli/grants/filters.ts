@@ -17,6 +17,7 @@ export interface FilterOptions {
   readonly credential?: string | undefined;
   readonly environment?: string | undefined;
   readonly account?: string | undefined;
+  readonly approver?: string | undefined;
   readonly jobId?: string | undefined;
   readonly tokenSha256?: string | undefined;
   readonly state?: string | undefined;
@@ -34,6 +35,7 @@ export function withFilters(command: Command) {
     .option('--credential <name>', 'of this credential')
     .option('--environment <name>', 'of this environment')
     .option('--account <email>', 'of this service account, pooled or shared, or that had it under an earlier lease')
+    .option('--approver <uuid>', 'that this Buildkite user approved', parseUuid)
     .option('--job-id <uuid>', 'of this job', parseUuid);
 }
 

@@ -60,6 +60,7 @@ function basisLines({
   environment,
   rule,
   policy_sha256,
+  conditions,
   superseded,
   created_at,
   requested_at,
@@ -73,10 +74,36 @@ function basisLines({
       ['first requested', created_at],
       ['last requested', requested_at],
     ]),
+    ...(conditions ? conditionLines(conditions) : []),
     ...superseded.map(
       (earlier) =>
         `Tokens until ${earlier.expires_at} were issued by the rule ${earlier.rule} of the policy ${earlier.policy_sha256}.`,
     ),
+  ];
+}
+
+function conditionLines({ team, created_by, approval, agent }: NonNullable<GrantDetails['conditions']>): string[] {
+  return [
+    ...(team ? [`The pipeline belongs to the team ${team.id} with ${team.access}, as read at ${team.read_at}.`] : []),
+    ...(created_by
+      ? [
+          `${created_by.user_id} started the build, a member of the team ${created_by.team_id} as read at ${created_by.read_at}.`,
+        ]
+      : []),
+    ...(approval
+      ? [
+          `${approval.approved_by} unblocked ${approval.step_key} at ${approval.approved_at}, a member of the team ${approval.team_id} as read at ${approval.read_at}.`,
+          ...(approval.break_glass ? ['It is break-glass access.'] : []),
+          ...(approval.reason === null ? [] : [`The build states the reason: ${approval.reason}`]),
+        ]
+      : []),
+    ...(agent
+      ? [
+          `The machine had a token of ${agent.provider}: ${Object.entries(agent.claims)
+            .map(([name, value]) => `${name}=${value}`)
+            .join(', ')}`,
+        ]
+      : []),
   ];
 }
 

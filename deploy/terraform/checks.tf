@@ -22,6 +22,16 @@ check "policy_has_the_api_keys" {
   }
 }
 
+check "teams_can_be_read" {
+  assert {
+    condition = (
+      var.webhook_tokens_version == null || var.buildkite_teams_api_token_version != null ||
+      !anytrue([for rule in try(local.policy.rules, []) : can(rule.conditions.team.name) || can(rule.conditions.created_by.team) || can(rule.conditions.approval.by)])
+    )
+    error_message = "Rules of the policy name teams of Buildkite, and buildkite_teams_api_token_version is null: the sweep cannot read them, and those rules grant nothing."
+  }
+}
+
 check "somebody_is_told" {
   assert {
     condition     = !var.create_monitoring || var.webhook_tokens_version == null || length(var.notification_channels) > 0

@@ -19,8 +19,11 @@ locals {
       max_instances = 1
       environment   = {}
       health        = null
-      secrets = var.buildkite_api_token_version == null ? {} : {
-        KEYDESK_BUILDKITE_API_TOKEN = { secret = "buildkite-api-token", version = var.buildkite_api_token_version }
+      secrets = {
+        for name, secret in {
+          KEYDESK_BUILDKITE_API_TOKEN       = { secret = "buildkite-api-token", version = var.buildkite_api_token_version }
+          KEYDESK_BUILDKITE_TEAMS_API_TOKEN = { secret = "buildkite-teams-api-token", version = var.buildkite_teams_api_token_version }
+        } : name => secret if secret.version != null
       }
     })
     reader = merge(var.reader_function, local.for_people, { timeout = 60, environment = { KEYDESK_OPERATOR_AUDIENCES = "${local.urls.reader},${local.gcloud_client_id}" } })
@@ -50,7 +53,7 @@ locals {
   # Names of what is granted on.
   archives_bucket  = "${var.project_id}-${var.name_prefix}-archives"
   image_repository = "${var.name_prefix}-functions"
-  secrets          = { for name in ["webhook_tokens", "buildkite_api_token"] : name => "${var.name_prefix}-${replace(name, "_", "-")}" }
+  secrets          = { for name in ["webhook_tokens", "buildkite_api_token", "buildkite_teams_api_token"] : name => "${var.name_prefix}-${replace(name, "_", "-")}" }
 
   # Written out, so that conditions are known before the database is.
   ledger          = "${var.project_id}/${var.ledger_database}"

@@ -55,8 +55,9 @@ output "api_keys" {
 output "secret_commands" {
   description = "How to add the secrets' versions; each prints the number for the variable that is named with it."
   value = {
-    webhook_tokens_version      = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${local.secrets.webhook_tokens} --project=${var.project_id} --data-file=- # paste the token Buildkite shows; NEW,OLD during a rotation"
-    buildkite_api_token_version = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${local.secrets.buildkite_api_token} --project=${var.project_id} --data-file=- # an API token with read_builds and nothing else"
+    webhook_tokens_version            = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${local.secrets.webhook_tokens} --project=${var.project_id} --data-file=- # paste the token Buildkite shows; NEW,OLD during a rotation"
+    buildkite_api_token_version       = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${local.secrets.buildkite_api_token} --project=${var.project_id} --data-file=- # an API token with read_builds and nothing else"
+    buildkite_teams_api_token_version = "read -rs VALUE && printf %s \"$VALUE\" | gcloud secrets versions add ${local.secrets.buildkite_teams_api_token} --project=${var.project_id} --data-file=- # an API token with read_teams and nothing else"
   }
 }
 
@@ -73,25 +74,26 @@ output "identities" {
 output "deployment" {
   description = "What keydesk doctor compares the deployment with, besides the policy. Write it to a file with terraform output -json deployment."
   value = {
-    project_id                  = var.project_id
-    project_numbers             = var.project_numbers
-    region                      = var.region
-    scheduler_region            = var.scheduler_region
-    ledger_database             = var.ledger_database
-    name_prefix                 = var.name_prefix
-    public_access               = var.public_access
-    ingress                     = { for name, function in local.functions : name => function.ingress }
-    trusted_proxies             = var.trusted_proxies
-    readers                     = var.readers
-    admins                      = var.admins
-    pool_roles                  = var.pool_roles
-    pool_groups                 = var.pool_groups
-    grant_bucket_roles          = var.grant_bucket_roles
-    forbid_keys                 = var.forbid_keys
-    webhook_tokens_version      = var.webhook_tokens_version
-    buildkite_api_token_version = var.buildkite_api_token_version
-    audit_logs                  = var.audit_logs
-    log_archive                 = var.log_archive
+    project_id                        = var.project_id
+    project_numbers                   = var.project_numbers
+    region                            = var.region
+    scheduler_region                  = var.scheduler_region
+    ledger_database                   = var.ledger_database
+    name_prefix                       = var.name_prefix
+    public_access                     = var.public_access
+    ingress                           = { for name, function in local.functions : name => function.ingress }
+    trusted_proxies                   = var.trusted_proxies
+    readers                           = var.readers
+    admins                            = var.admins
+    pool_roles                        = var.pool_roles
+    pool_groups                       = var.pool_groups
+    grant_bucket_roles                = var.grant_bucket_roles
+    forbid_keys                       = var.forbid_keys
+    webhook_tokens_version            = var.webhook_tokens_version
+    buildkite_api_token_version       = var.buildkite_api_token_version
+    buildkite_teams_api_token_version = var.buildkite_teams_api_token_version
+    audit_logs                        = var.audit_logs
+    log_archive                       = var.log_archive
   }
 }
 

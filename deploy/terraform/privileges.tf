@@ -291,6 +291,15 @@ resource "google_secret_manager_secret_iam_member" "buildkite_api_token" {
   depends_on = [time_sleep.accounts]
 }
 
+resource "google_secret_manager_secret_iam_member" "buildkite_teams_api_token" {
+  project   = var.project_id
+  secret_id = google_secret_manager_secret.buildkite_teams_api_token.secret_id
+  role      = local.role.buildkite_teams_api_token
+  member    = one(local.members.buildkite_teams_api_token)
+
+  depends_on = [time_sleep.accounts]
+}
+
 # Building
 
 resource "google_project_iam_member" "build_logs" {
@@ -416,6 +425,7 @@ locals {
     ]),
     [for who in local.members.webhook_tokens : { who = who, role = local.role.webhook_tokens, on = "secret ${local.secrets.webhook_tokens}" }],
     [for who in local.members.buildkite_api_token : { who = who, role = local.role.buildkite_api_token, on = "secret ${local.secrets.buildkite_api_token}" }],
+    [for who in local.members.buildkite_teams_api_token : { who = who, role = local.role.buildkite_teams_api_token, on = "secret ${local.secrets.buildkite_teams_api_token}" }],
     [for who in local.members.build_images : { who = who, role = local.role.build_images, on = "repository ${local.image_repository}" }],
     [for who in local.members.build_archives : { who = who, role = local.role.build_archives, on = "bucket ${local.archives_bucket}" }],
     [for each in values(var.grant_bucket_roles ? local.bucket_roles : {}) : { who = "serviceAccount:${each.account}", role = each.role, on = "bucket ${each.bucket}" }],

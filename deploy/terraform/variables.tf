@@ -198,6 +198,16 @@ variable "buildkite_api_token_version" {
   }
 }
 
+variable "buildkite_teams_api_token_version" {
+  type        = string
+  description = "Number of the secret version that holds a Buildkite API token with read_teams. Null: no team is read, and no rule that needs one grants anything."
+  default     = null
+  validation {
+    condition     = var.buildkite_teams_api_token_version == null || can(regex("^[1-9][0-9]*$", var.buildkite_teams_api_token_version))
+    error_message = "buildkite_teams_api_token_version must be a version number, or null."
+  }
+}
+
 # How the functions run
 
 variable "public_access" {

@@ -45,6 +45,7 @@ resource "time_sleep" "grants" {
   depends_on = [
     google_secret_manager_secret_iam_member.webhook_tokens,
     google_secret_manager_secret_iam_member.buildkite_api_token,
+    google_secret_manager_secret_iam_member.buildkite_teams_api_token,
   ]
 }
 

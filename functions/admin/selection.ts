@@ -95,7 +95,8 @@ async function liveValues({ killSwitchLedger }: Deps, field: ExactField): Promis
 
 function unknownName(field: string, value: string, known: readonly string[], toBlock = ''): Failure {
   // A UUID that looks alike is of another job or agent, and no correction.
-  const closest = field === 'job_id' || field === 'agent_id' ? undefined : closestName(value, known);
+  const closest =
+    field === 'job_id' || field === 'agent_id' || field === 'approved_by' ? undefined : closestName(value, known);
   const hint = closest === undefined ? '' : ` Did you mean ${visible(closest)}?`;
   return nothingSelected(
     `Nothing was done: no grant on record has ${field}=${visible(value)}, and the policy does not name it.${hint} See: keydesk grants list.${toBlock}`,

@@ -24,19 +24,24 @@ export function createReaderHandlers({ loadClients, clock }: ReaderDeps): Privat
     getReview: createGetReview(loadClients),
     getPolicy: createGetPolicy(loadClients),
     getStatus: async ({ actor }) => {
-      const { readerLedger, deploymentLedger } = await loadClients();
-      const [recorded, blocks, counted] = await Promise.all([
-        deploymentLedger.deployments(),
+      const { readerLedger, deploymentLedger, teamLedger } = await loadClients();
+      const [{ recorded, read }, blocks, counted] = await Promise.all([
+        deploymentLedger.deployments().then(async (recorded) => {
+          const token = recorded.deployments.find((one) => one.function === 'token');
+          const ids = token?.function === 'token' ? token.teams.map(({ id }) => id) : [];
+          return { recorded, read: await teamLedger.teams(ids) };
+        }),
         readerLedger.blocks(),
         readerLedger.countLive(),
       ]);
-      const unreadable = [...recorded.unreadable, ...counted.unreadable].map(({ error }) => error);
+      const unreadable = [...recorded.unreadable, ...counted.unreadable, ...read.unreadable].map(({ error }) => error);
       const records = {
         deployments: recorded.deployments,
         unreadable,
         blocks,
         live: counted.live,
         live_complete: counted.complete,
+        teams: read.teams,
       };
       return {
         body: toStatusView(toStatus(records, clock.now()), clock.now()),

@@ -1,11 +1,14 @@
 // The sweep's endpoint: called each minute by Cloud Scheduler, under the platform's own authentication.
 
 import { unblockEvents } from '../../shared/audit/build-events.ts';
+import type { SweepApiTokenSetting } from '../../shared/audit/events/sweep.ts';
 import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
 import { toIsoTimes } from '../../shared/audit/iso-times.ts';
 import { endEvents, failureEvents } from '../../shared/audit/result-events.ts';
+import type { ApiTokenCheck } from '../../shared/core/deployment/deployment.ts';
 import { API_TOKEN_EXPIRES_SOON_MS } from '../../shared/core/timing.ts';
 import type { StoredAccount } from '../../shared/operations/ports.ts';
+import type { ReadTeams } from '../../shared/operations/read-teams.ts';
 import type { RecordedSweep } from '../../shared/operations/record-sweep.ts';
 import type { SweepResult } from '../../shared/operations/sweep.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -18,10 +21,12 @@ export interface SweepHandlerDeps {
   readonly sweep: () => Promise<SweepResult>;
   /** Records the result for people. Never throws, and changes nothing in the response. */
   readonly record: (swept: { readonly result: SweepResult; readonly endedAt: number }) => Promise<RecordedSweep>;
+  /** Reads teams after all of that. Never throws, and changes nothing in the response. */
+  readonly readTeams: (startedAt: number) => Promise<ReadTeams>;
   readonly clock: Clock;
 }
 
-export function createSweepHandler({ sweep, record, clock }: SweepHandlerDeps): Handler {
+export function createSweepHandler({ sweep, record, readTeams, clock }: SweepHandlerDeps): Handler {
   return async ({ method, path, request_id }) => {
     if (path !== '/') return errorResponse(404, 'not_found', 'Send the request to the path /.', request_id);
     if (method !== 'POST')
@@ -33,8 +38,12 @@ export function createSweepHandler({ sweep, record, clock }: SweepHandlerDeps): 
     const result = await sweep();
     const endedAt = clock.now();
     const recorded = await record({ result, endedAt });
+    const teams = await readTeams(startedAt);
     const response = sweepResponse(result, { startedAt, endedAt }, request_id);
-    return { ...response, auditEvents: [...(response.auditEvents ?? []), ...recordEvents(recorded)] };
+    return {
+      ...response,
+      auditEvents: [...(response.auditEvents ?? []), ...recordEvents(recorded), ...teamEvents(teams, clock.now())],
+    };
   };
 }
 
@@ -126,12 +135,52 @@ function sweepResponse(
   };
 }
 
-function recordEvents({ checkedApiToken, failures }: RecordedSweep): AuditEvent[] {
-  const check = checkedApiToken?.check;
-  const expires_at = check && 'expires_at' in check ? check.expires_at : null;
+function recordEvents({ checkedApiToken, checkedTeamsApiToken, failures }: RecordedSweep): AuditEvent[] {
   return [
-    ...(check && expires_at !== null && expires_at - check.checked_at < API_TOKEN_EXPIRES_SOON_MS
-      ? [auditEvent('api_token.expiring', { api_token_expires_at: new Date(expires_at).toISOString() })]
+    ...expiryEvents('KEYDESK_BUILDKITE_API_TOKEN', checkedApiToken?.check),
+    ...expiryEvents('KEYDESK_BUILDKITE_TEAMS_API_TOKEN', checkedTeamsApiToken?.check),
+    ...failureEvents(failures),
+  ];
+}
+
+function expiryEvents(setting: SweepApiTokenSetting, check: ApiTokenCheck | undefined): AuditEvent[] {
+  const expires_at = check && 'expires_at' in check ? check.expires_at : null;
+  return check && expires_at !== null && expires_at - check.checked_at < API_TOKEN_EXPIRES_SOON_MS
+    ? [auditEvent('api_token.expiring', { setting, api_token_expires_at: new Date(expires_at).toISOString() })]
+    : [];
+}
+
+/** Teams that one line names. */
+const MAX_NAMED_TEAMS = 20;
+
+/** Nothing where the policy names no team. */
+function teamEvents({ named, read, calls, stale, failures }: ReadTeams, now: number): AuditEvent[] {
+  const tooOld = stale.filter(({ state }) => state === 'too_old');
+  return [
+    ...(named > 0
+      ? [
+          auditEvent('teams.read', {
+            teams_named: named,
+            teams_read: read,
+            buildkite_calls: calls,
+            failed: failures.length,
+          }),
+        ]
+      : []),
+    ...(stale.length > 0
+      ? [
+          auditEvent('teams.stale', {
+            teams_stale: stale.length,
+            teams_too_old: tooOld.length,
+            teams: stale.slice(0, MAX_NAMED_TEAMS).map(({ id, name, state, read_at, failure }) => ({
+              team_id: id,
+              name,
+              state,
+              age_s: read_at === null ? null : Math.floor((now - read_at) / 1000),
+              failure,
+            })),
+          }),
+        ]
       : []),
     ...failureEvents(failures),
   ];

@@ -2,6 +2,7 @@
 
 import { parseSettings } from '../../shared/core/settings.ts';
 import { ApiTokenChecks } from '../../shared/operations/check-api-token.ts';
+import { TeamReads } from '../../shared/operations/read-teams.ts';
 import { recordSweep } from '../../shared/operations/record-sweep.ts';
 import { sweep as runSweep } from '../../shared/operations/sweep.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
@@ -21,7 +22,9 @@ const loadDeps = lazyWarm(async () => {
   return { ...createSweepDeps({ settings, emulatorHost, clock: systemClock }), ...logLateEnds(audit) };
 }, systemClock);
 
-const apiTokenChecks = new ApiTokenChecks();
+const apiTokenChecks = new ApiTokenChecks('buildkite_api_token');
+const teamsApiTokenChecks = new ApiTokenChecks('buildkite_teams_api_token');
+const teamReads = new TeamReads();
 const deployment = new BackgroundRecord({
   record: async () => (await loadDeps()).deploymentLedger.recordSweep(instance, {}),
   audit,
@@ -33,8 +36,9 @@ export const sweep = serve({
     sweep: async () => runSweep(await loadDeps()),
     record: async (swept) => {
       deployment.skipStart();
-      return recordSweep({ ...(await loadDeps()), apiTokenChecks }, instance, swept);
+      return recordSweep({ ...(await loadDeps()), apiTokenChecks, teamsApiTokenChecks }, instance, swept);
     },
+    readTeams: async (startedAt) => teamReads.read(await loadDeps(), startedAt),
     clock: systemClock,
   }),
   errorResponses: SWEEP_ERROR_RESPONSES,

@@ -3,6 +3,8 @@
 
 import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
 import { grantFields } from '../../shared/audit/result-events.ts';
+import type { Grant } from '../../shared/core/grant/grant.ts';
+import { grantIdOf } from '../../shared/core/grant/id.ts';
 import { hasFormOfIssuedToken } from '../../shared/core/oauth/access-token-form.ts';
 import { ACCESS_TOKEN_TYPE, parseExchangeRequest } from '../../shared/core/oauth/exchange-request.ts';
 import type { Refusal } from '../../shared/core/oauth/refusal.ts';
@@ -78,6 +80,21 @@ export function createExchangeHandlers({ issueToken, contact, policySha256, cloc
   return { byForm, byPath };
 }
 
+/** Somebody is to look at each use: once a grant. */
+function breakGlassEvents(grant: Grant): AuditEvent[] {
+  const approval = grant.conditions?.approval;
+  if (!approval?.break_glass || grant.tokens_issued !== 1) return [];
+  const { credential, environment, rule, subject } = grant;
+  const { approved_by, approved_at, reason } = approval;
+  return [
+    auditEvent('grant.break_glass', {
+      ...{ grant_id: grantIdOf(grant), credential, environment, rule, approved_by, reason: reason ?? '' },
+      ...{ job_id: subject.id, pipeline_slug: subject.pipeline_slug },
+      approved_at: new Date(approved_at).toISOString(),
+    }),
+  ];
+}
+
 /** A pooled account that was set aside for another because Google does not mint from it. */
 function accountQuarantinedEvent({ permanent, dependency, message, code }: DependencyError): AuditEvent {
   return auditEvent('account.quarantined', { ...permanent, dependency, error: message, code });
@@ -110,10 +127,11 @@ function issuedResponse(result: IssueResult & { outcome: 'issued' }, request: Ht
     ...toTraceFacts(trace),
     ...(shared_with === undefined ? {} : { shared: true, shared_with }),
   });
+  const events = [issued, ...breakGlassEvents(grant)];
   const auditEvents = hasFormOfIssuedToken(accessToken)
-    ? [issued]
+    ? events
     : // Google promises no form of its tokens. Should it change, /revoke would not find them, and somebody has to know.
-      [issued, auditEvent('token.form_unknown', { grant_id, token_sha256 })];
+      [...events, auditEvent('token.form_unknown', { grant_id, token_sha256 })];
   // RFC 6749 section 5.1.
   const headers = { pragma: 'no-cache' };
   if (request.headers.accept?.split(',', 1)[0]?.split(';', 1)[0]?.trim().toLowerCase() === 'text/plain')

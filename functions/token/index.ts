@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createJobTokenVerifier, jobTokenKeysUrl } from '../../shared/buildkite/job-token.ts';
 import { apiKeyProblems } from '../../shared/core/policy/api-key-to-be-created.ts';
 import { ledgerExposureProblems } from '../../shared/core/policy/ledger-exposure.ts';
+import { namedTeams } from '../../shared/core/policy/named-teams.ts';
 import { DEFAULT_POLICY_FILE, parseSettings } from '../../shared/core/settings.ts';
 import { createAgentTokenVerifier } from '../../shared/identity-providers/agent-token.ts';
 import { createProviderKeys } from '../../shared/identity-providers/provider-keys.ts';
@@ -41,10 +42,8 @@ const verifyJobToken = createJobTokenVerifier({
   getKeys: keys.getKeys,
 });
 
-const verifyAgentToken = createAgentTokenVerifier({
-  policy: policy.policy,
-  getKeys: createProviderKeys({ policy: policy.policy, sendRequest, clock: systemClock, onUnusable }),
-});
+const providerKeys = createProviderKeys({ policy: policy.policy, sendRequest, clock: systemClock, onUnusable });
+const verifyAgentToken = createAgentTokenVerifier({ policy: policy.policy, getKeys: providerKeys.getKeys });
 
 const lookups = new LookupLimit({ clock: systemClock, audit });
 // Standard output is a pipe here, and Node writes to pipes synchronously (nodejs.org/api/process.html, "A note on process I/O").
@@ -65,7 +64,9 @@ const loadRevocationDeps = lazyWarm(async () => {
 const deployment = new BackgroundRecord({
   record: async () => {
     const { deploymentLedger } = await loadTokenDeps();
-    await deploymentLedger.recordToken(instance, { sha256: policy.sha256, text: await readFile(policyFile, 'utf8') });
+    const teams = namedTeams(policy.policy);
+    const text = await readFile(policyFile, 'utf8');
+    await deploymentLedger.recordToken(instance, { sha256: policy.sha256, text, teams });
   },
   audit,
   clock: systemClock,
@@ -93,6 +94,7 @@ export const token = serve({
   settings,
   warmUp: () => {
     void keys.warmUp();
+    void providerKeys.warmUp();
     void loadTokenDeps().catch(() => {});
   },
   background: deployment.run,

@@ -53,9 +53,9 @@ export function createTokenHandler(deps: TokenHandlerDeps): Handler {
   };
 }
 
-/** The issuer's key set has no usable key. The keys in hand stay in use, for a day at most. */
-export function keysUnusableEvent({ code, detail }: KeySetProblem): AuditEvent {
-  return auditEvent('issuer_keys.unusable', { dependency: 'issuer keys', error: detail, code });
+/** A key set has no usable key. The keys in hand stay in use, for a day at most. */
+export function keysUnusableEvent({ dependency, code, detail }: KeySetProblem): AuditEvent {
+  return auditEvent('issuer_keys.unusable', { dependency, error: detail, code });
 }
 
 export const TOKEN_ERROR_RESPONSES: ErrorResponses = {

@@ -9,16 +9,22 @@ KEYDESK_LONGEST_PAUSE=30
 # KEYDESK_STATUS to the status of the response, or to 000 when no complete one came, and KEYDESK_CURL to curl's exit code.
 # FOLDER then has `answer` (the body), `headers`, and `complaint` (curl's error message).
 keydesk_post() {
+  if ! keydesk_is_url "$1"; then
+    KEYDESK_STATUS=000 KEYDESK_CURL=3
+    rm -f -- "$2/answer" "$2/headers"
+    echo 'curl: (3) the URL of Keydesk has an unexpected form' >"$2/complaint"
+    return
+  fi
+  keydesk_curl "$@"
+}
+
+# keydesk_curl URL FOLDER INPUT ARGUMENT...: the same for a URL that was checked, with any method.
+keydesk_curl() {
   local url="$1" folder="$2" direct=()
   # A local variable is exported when the job exports one of its name.
   local +x input="$3"
   shift 3
   rm -f -- "$folder/answer" "$folder/headers" "$folder/complaint"
-  if ! keydesk_is_url "$url"; then
-    KEYDESK_STATUS=000 KEYDESK_CURL=3
-    echo 'curl: (3) the URL of Keydesk has an unexpected form' >"$folder/complaint"
-    return
-  fi
   # http is for this machine only: no proxy may read a token that is not encrypted.
   if [[ "$url" == http://* ]]; then
     direct=(--noproxy '*')
@@ -44,15 +50,25 @@ keydesk_start_deadline() {
 # token is then in FOLDER/NAME.access-token, and the redactor has it.
 keydesk_request() {
   local name="$1" folder="$2" pause=1
-  local +x token
+  local +x token secrets
   while true; do
-    keydesk_fresh_job_token || return 1
+    keydesk_fresh_job_token && keydesk_fresh_agent_token "$folder" || return 1
+    secrets="Authorization: Bearer $KEYDESK_JOB_TOKEN"$'\n'
+    if [[ -n "$KEYDESK_AGENT_TOKEN" ]]; then
+      secrets+="Keydesk-Actor-Token: $KEYDESK_AGENT_TOKEN"$'\n'
+    fi
     # An empty body with its length: Google's front end refuses a POST without Content-Length.
     # shellcheck disable=SC2153 # KEYDESK_URL is the configuration's
-    keydesk_post "$KEYDESK_URL/token/$name" "$folder" "Authorization: Bearer $KEYDESK_JOB_TOKEN"$'\n' \
+    keydesk_post "$KEYDESK_URL/token/$name" "$folder" "$secrets" \
       --header @- --header 'Accept: application/json' --header 'Content-Type:' --data '' --connect-timeout 10 --max-time 60
     if [[ "$KEYDESK_STATUS" == 200 ]]; then
       break
+    fi
+    if keydesk_is_pending "$folder/answer"; then
+      keydesk_wait_for_approval "$name" "$folder" || return 1
+      pause=1
+      keydesk_start_deadline
+      continue
     fi
     if ! keydesk_is_retryable || keydesk_is_permanent "$folder/answer" || ! keydesk_pause "$name" "$folder" "$pause"; then
       keydesk_report_refusal "$name" "$folder"

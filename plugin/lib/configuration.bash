@@ -4,8 +4,8 @@
 
 KEYDESK_DEFAULT_VARIABLE=GOOGLE_APPLICATION_CREDENTIALS
 
-# Sets KEYDESK_URL, _AUDIENCE, _CLAIMS[], _HOOK, _JOB_TOKEN_AS, _LIFETIME, _TIMEOUT, and one element for each credential
-# in KEYDESK_NAMES[], _FILES[] and _TOKENS[]. An element of the last two is empty when the step wants no such variable.
+# Sets KEYDESK_URL, _AUDIENCE, _CLAIMS[], _HOOK, _JOB_TOKEN_AS, _LIFETIME, _TIMEOUT, _APPROVAL_TIMEOUT, and _AGENT_FROM, _AGENT_SOURCE and
+# _AGENT_AUDIENCE for the machine's token. Sets one element for each credential in KEYDESK_NAMES[], _FILES[] and _TOKENS[]. An element of the last two is empty when the step wants no such variable.
 # Fails with KEYDESK_PROBLEMS[] when anything is wrong.
 keydesk_read_configuration() {
   local name="${BUILDKITE_PLUGIN_NAME:-KEYDESK}"
@@ -36,6 +36,9 @@ keydesk_read_configuration() {
   KEYDESK_JOB_TOKEN_AS="$REPLY"
   keydesk_read_seconds timeout 300 0 3600
   KEYDESK_TIMEOUT="$REPLY"
+  keydesk_read_seconds approval-timeout 1800 0 7200
+  KEYDESK_APPROVAL_TIMEOUT="$REPLY"
+  keydesk_read_agent_token
   keydesk_read_seconds lifetime 300 60 7200
   KEYDESK_LIFETIME="$REPLY"
   keydesk_setting lifetime
@@ -93,7 +96,7 @@ keydesk_variable() {
 # and KEY_NAME of a mapping's key.
 keydesk_check_keys() {
   local variable key label
-  local one='^(URL|AUDIENCE|HOOK|JOB_TOKEN|LIFETIME|TIMEOUT)(_[0-9]+(_.*)?)?$' list='^(CLAIMS|CREDENTIALS)(_[0-9]{1,2})?$'
+  local one='^(URL|AUDIENCE|HOOK|JOB_TOKEN|LIFETIME|TIMEOUT|APPROVAL_TIMEOUT|AGENT_TOKEN(_(FROM|FILE|COMMAND|AUDIENCE))?)(_[0-9]+(_.*)?)?$' list='^(CLAIMS|CREDENTIALS)(_[0-9]{1,2})?$'
   local part='^CREDENTIALS(_([0-9]{1,2}))?_(NAME|FILE|TOKEN)(_[0-9]+(_.*)?)?$' other='^CREDENTIALS_(([0-9]{1,2})_)?(.+)$'
   for variable in "${!BUILDKITE_PLUGIN_@}"; do
     key="${variable#"${KEYDESK_PREFIX}_"}"
@@ -101,8 +104,9 @@ keydesk_check_keys() {
       continue
     fi
     if [[ "$key" =~ $one ]]; then
-      if [[ -n "${BASH_REMATCH[2]}" ]]; then
-        keydesk_problem "$(keydesk_key_name "${BASH_REMATCH[1]}"): must be one value, not a list"
+      if [[ -n "${BASH_REMATCH[4]}" ]]; then
+        label="$(keydesk_key_name "${BASH_REMATCH[1]}")"
+        keydesk_problem "${label/agent-token-/agent-token.}: must be one value, not a list"
       fi
     elif [[ "$key" == CLAIMS_* ]]; then
       keydesk_problem 'claims: must be the name of a claim, or a list of names'
@@ -158,6 +162,44 @@ keydesk_is_url() {
   local anywhere="^https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])$port$path$"
   local here="^http://(127\.0\.0\.1|localhost|\[::1\])$port$path$"
   [[ "$1" =~ $anywhere || "$1" =~ $here ]]
+}
+
+# Reads where the machine's token is from: KEYDESK_AGENT_FROM is aws, gcp, kubernetes, file or command, or nothing without such a
+# token. KEYDESK_AGENT_SOURCE is the file or the command.
+keydesk_read_agent_token() {
+  local key from given=0
+  KEYDESK_AGENT_FROM='' KEYDESK_AGENT_SOURCE=''
+  keydesk_setting agent-token
+  from="$REPLY"
+  for key in from file command; do
+    keydesk_setting "agent-token-$key"
+    if [[ -n "$REPLY" ]]; then
+      given=$((given + 1))
+      if [[ "$key" == from ]]; then
+        from="$REPLY"
+      else
+        KEYDESK_AGENT_FROM="$key" KEYDESK_AGENT_SOURCE="$REPLY"
+      fi
+    fi
+  done
+  if [[ -n "$from" ]]; then
+    KEYDESK_AGENT_FROM="$from"
+  fi
+  key=audience
+  keydesk_setting "agent-token-$key"
+  KEYDESK_AGENT_AUDIENCE="${REPLY:-$KEYDESK_AUDIENCE}"
+  if ((given > 1)); then
+    keydesk_problem 'agent-token: must have one of from, file and command'
+  elif [[ -n "$from" && "$from" != aws && "$from" != gcp && "$from" != kubernetes ]]; then
+    keydesk_problem 'agent-token: must be aws, gcp or kubernetes, or a mapping with from, file or command'
+  elif [[ "$KEYDESK_AGENT_FROM" == file && ! "$KEYDESK_AGENT_SOURCE" =~ ^/[^[:cntrl:]]+$ ]]; then
+    keydesk_problem 'agent-token.file: must be the full path of a file'
+  elif [[ -n "$REPLY" && -z "$KEYDESK_AGENT_FROM" ]]; then
+    keydesk_problem 'agent-token.audience: is valid only with from, file or command'
+  fi
+  if [[ "$REPLY" =~ [[:cntrl:]] ]]; then
+    keydesk_problem 'agent-token.audience: must not contain a control character, such as a line break'
+  fi
 }
 
 keydesk_read_claims() {
@@ -229,6 +271,9 @@ keydesk_read_credentials() {
   for ((index = 0; index < items; index++)); do
     keydesk_read_credential "credentials[$index]" "credentials-$index"
   done
+  if [[ -n "$KEYDESK_AGENT_FROM" && -n "${KEYDESK_FILES[*]-}" && "${KEYDESK_FILES[*]}" == *[!\ ]* ]]; then
+    keydesk_problem "agent-token: set token at each credential, and no file: client libraries cannot send the machine's token"
+  fi
 }
 
 # Whether a key holds one credential, by name or as a mapping.

@@ -59,6 +59,14 @@ keydesk_hint() {
       fi
       echo 'check the name of the credential. Then ask the owners of the policy for a rule that matches this job.'
       ;;
+    *:invalid_request:*)
+      if [[ -n "$KEYDESK_AGENT_FROM" ]]; then
+        echo "follow the message. The machine's token is of agent-token, and was requested for the audience $KEYDESK_AGENT_AUDIENCE."
+      else
+        echo "follow the message. Where the policy demands a token of the machine, set agent-token."
+      fi
+      ;;
+    *:access_denied:*) echo 'follow the message. Another approval, or a new build, can help. A retry without either does not.' ;;
     *:invalid_grant:*) echo 'follow the message. This job cannot receive the credential; a retry of the job is a new job.' ;;
     *:not_found:*) echo "set url to Keydesk's base URL, without /token." ;;
     *) echo "check url, and whether Keydesk's ingress accepts requests from the agents." ;;

@@ -3,6 +3,8 @@
 
 # `--header @-`, which keeps a secret out of curl's arguments. Source: curl's documentation of --header.
 KEYDESK_NEEDS_CURL=7.55
+# `--aws-sigv4` that signs the header with the session token. Source: curl's documentation of --aws-sigv4, and its changelog.
+KEYDESK_NEEDS_CURL_FOR_AWS=7.87
 # `redactor add`. Source: https://buildkite.com/docs/agent/cli/reference/redactor.
 KEYDESK_NEEDS_AGENT=3.66
 
@@ -15,7 +17,11 @@ keydesk_check_requirements() {
       return 1
       ;;
   esac
-  keydesk_check_version curl "$KEYDESK_NEEDS_CURL" --disable --version
+  if [[ "$KEYDESK_AGENT_FROM" == aws ]]; then
+    keydesk_check_version curl "$KEYDESK_NEEDS_CURL_FOR_AWS" --disable --version
+  else
+    keydesk_check_version curl "$KEYDESK_NEEDS_CURL" --disable --version
+  fi
   keydesk_check_version buildkite-agent "$KEYDESK_NEEDS_AGENT" --version
   if [[ ${#KEYDESK_PROBLEMS[@]} -eq 0 ]]; then
     return 0

@@ -88,6 +88,10 @@ keydesk_load() {
   . "$lib/private-folder.bash"
   # shellcheck source=job-token.bash
   . "$lib/job-token.bash"
+  # shellcheck source=agent-token.bash
+  . "$lib/agent-token.bash"
+  # shellcheck source=approval.bash
+  . "$lib/approval.bash"
   # shellcheck source=response.bash
   . "$lib/response.bash"
   # shellcheck source=claims.bash

@@ -16,6 +16,9 @@ read_all() {
   fi
   printf '%s\n' "$KEYDESK_URL" "$KEYDESK_AUDIENCE" "${KEYDESK_CLAIMS[*]}" \
     "$KEYDESK_HOOK $KEYDESK_JOB_TOKEN_AS $KEYDESK_LIFETIME $KEYDESK_TIMEOUT"
+  if [[ -n "${ALL-}" ]]; then
+    printf '%s\n' "agent $KEYDESK_AGENT_FROM <$KEYDESK_AGENT_SOURCE> $KEYDESK_AGENT_AUDIENCE $KEYDESK_APPROVAL_TIMEOUT"
+  fi
   for ((number = 0; number < ${#KEYDESK_NAMES[@]}; number++)); do
     printf '%s\n' "${KEYDESK_NAMES[number]} file=${KEYDESK_FILES[number]} token=${KEYDESK_TOKENS[number]}"
   done
@@ -150,4 +153,52 @@ read_all() {
     run inside keydesk_is_reserved "$variable"
     [ "$status" -eq 0 ]
   done
+}
+
+@test "the machine's token is from a platform, a file or a command" {
+  export ALL=1 BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_NAME=a BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_TOKEN=T
+  run inside read_all
+  [ "${lines[4]}" = 'agent  <> https://keydesk.acme.example 1800' ]
+  local from
+  for from in aws gcp kubernetes; do
+    BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN="$from" run inside read_all
+    [ "${lines[4]}" = "agent $from <> https://keydesk.acme.example 1800" ]
+  done
+  BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FROM=aws BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_AUDIENCE=b run inside read_all
+  [ "${lines[4]}" = 'agent aws <> b 1800' ]
+  BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FILE='/a b' BUILDKITE_PLUGIN_KEYDESK_APPROVAL_TIMEOUT=0 run inside read_all
+  [ "${lines[4]}" = 'agent file </a b> https://keydesk.acme.example 0' ]
+  # shellcheck disable=SC2016 # as the pipeline has it
+  BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_COMMAND='print "$1"' run inside read_all
+  [ "${lines[4]}" = 'agent command <print "$1"> https://keydesk.acme.example 1800' ]
+}
+
+@test "a wrong source of the machine's token is reported by its key" {
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_NAME=a BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_TOKEN=T
+  BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN=azure run inside read_all
+  [ "$output" = 'agent-token: must be aws, gcp or kubernetes, or a mapping with from, file or command' ]
+  BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FROM=aws BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FILE=/a run inside read_all
+  [ "$output" = 'agent-token: must have one of from, file and command' ]
+  BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FILE=relative run inside read_all
+  [ "$output" = 'agent-token.file: must be the full path of a file' ]
+  BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_AUDIENCE=b run inside read_all
+  [ "$output" = 'agent-token.audience: is valid only with from, file or command' ]
+  BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN=aws BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_AUDIENCE=$'a\nb' run inside read_all
+  [ "$output" = 'agent-token.audience: must not contain a control character, such as a line break' ]
+  BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FILE_0=/a run inside read_all
+  [ "$output" = 'agent-token.file: must be one value, not a list' ]
+  BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_URL=x run inside read_all
+  [ "$output" = 'agent-token-url: unknown key' ]
+  BUILDKITE_PLUGIN_KEYDESK_APPROVAL_TIMEOUT=7201 run inside read_all
+  [ "$output" = 'approval-timeout: must be a whole number of seconds from 0 to 7200, without a unit' ]
+}
+
+@test "client libraries do not send the machine's token, so no credential may be a file" {
+  export BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN=gcp BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_0_NAME=a
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_0_TOKEN=T
+  run inside read_all
+  [ "$status" -eq 0 ]
+  export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_1=b
+  run inside read_all
+  [[ "$output" == 'agent-token: set token at each credential'* ]]
 }

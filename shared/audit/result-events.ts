@@ -1,8 +1,8 @@
 // The audit events of what several functions do to grants, from what the operations return.
 
-import type { ConditionBasis } from '../core/conditions/basis.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
+import { conditionsToWire } from '../core/operator-api/conditions.ts';
 import { toJobFields } from '../core/subject/buildkite-job.ts';
 import type { EndResult } from '../operations/end-job.ts';
 import type { Failure } from '../runtime/work-queue.ts';
@@ -27,17 +27,8 @@ export function grantFields(grant: Grant) {
   return {
     grant_id: grantIdOf(grant),
     ...toJobFields(subject),
-    conditions: conditions && toBasisFields(conditions),
+    conditions: conditions && conditionsToWire(conditions),
     ...toIsoTimes(logged),
-  };
-}
-
-function toBasisFields({ team, created_by, approval, agent }: ConditionBasis) {
-  return {
-    team: team && toIsoTimes(team),
-    created_by: created_by && toIsoTimes(created_by),
-    approval: approval && toIsoTimes(approval),
-    agent,
   };
 }
 
@@ -74,10 +65,11 @@ const MAX_LOGGED_FAILURES = 200;
 export function failureEvents(failures: readonly Failure[]): AuditEvent[] {
   return failures
     .slice(0, MAX_LOGGED_FAILURES)
-    .map(({ grant_id, job_id, service_account, build_record_id, dependency = 'keydesk', error, code, cause }) =>
-      auditEvent('task.failed', {
-        ...{ grant_id, job_id, service_account, build_record_id },
-        ...{ dependency, error, code, cause },
-      }),
+    .map(
+      ({ dependency = 'keydesk', grant_id, job_id, service_account, team_id, build_record_id, error, code, cause }) =>
+        auditEvent('task.failed', {
+          ...{ grant_id, job_id, service_account, team_id, build_record_id },
+          ...{ dependency, error, code, cause },
+        }),
     );
 }

@@ -12,23 +12,25 @@ const description = z.object({
   expires_at: z.string().max(64).nullish(),
 });
 
-export function createApiTokenDescriber({ get }: RestApi): DescribeApiToken {
+export function createApiTokenDescriber({ get, dependency }: RestApi): DescribeApiToken {
   return async () => {
-    const response = await get('access-token', parse);
-    if (response.value === undefined) throw new LookupError('failed', 'returned 404', { code: 'error_response' });
+    const response = await get('access-token', (json) => parse(json, dependency));
+    if (response.value === undefined)
+      throw new LookupError('failed', 'returned 404', { dependency, code: 'error_response' });
     return { ...response, value: response.value };
   };
 }
 
-function parse(json: unknown) {
+function parse(json: unknown, dependency: string) {
   const parsed = description.safeParse(json);
-  if (!parsed.success) throw new LookupError('failed', 'describes the API token in an unexpected form');
+  if (!parsed.success) throw new LookupError('failed', 'describes the API token in an unexpected form', { dependency });
   const { scopes, expires_at } = parsed.data;
-  return { scopes, expires_at: expires_at == null ? null : toTime(expires_at) };
+  return { scopes, expires_at: expires_at == null ? null : toTime(expires_at, dependency) };
 }
 
-function toTime(text: string): number {
+function toTime(text: string, dependency: string): number {
   const at = Date.parse(text.replace(/^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}) UTC$/, '$1T$2Z'));
-  if (Number.isNaN(at)) throw new LookupError('failed', 'describes the expiry of the API token in an unexpected form');
+  if (Number.isNaN(at))
+    throw new LookupError('failed', 'describes the expiry of the API token in an unexpected form', { dependency });
   return at;
 }

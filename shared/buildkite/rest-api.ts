@@ -17,8 +17,13 @@ const DEADLINE_MS = 8_000;
 const MAX_BYTES = 8 * 1024 * 1024;
 
 export interface RestApi {
+  /** The name of the dependency in errors. */
+  readonly dependency: string;
   /** @param path after `/v2/` @returns undefined for a 404 @throws LookupError */
-  get<T>(path: string, parse: (json: unknown) => T): Promise<BuildkiteResponse<T | undefined>>;
+  get<T>(
+    path: string,
+    parse: (json: unknown, headers: JsonResponse['headers']) => T,
+  ): Promise<BuildkiteResponse<T | undefined>>;
 }
 
 export function createRestApi(deps: {
@@ -26,33 +31,36 @@ export function createRestApi(deps: {
   readonly apiUrl: string;
   readonly apiToken: string;
   readonly clock: Clock;
+  /** By default the one for jobs. */
+  readonly dependency?: string;
 }): RestApi {
-  const { sendRequest, apiUrl, apiToken, clock } = deps;
+  const { sendRequest, apiUrl, apiToken, clock, dependency = BUILDKITE } = deps;
   return {
+    dependency,
     get: async (path, parse) => {
       const response = await send(sendRequest, {
+        dependency,
         url: `${apiUrl.replace(/\/$/, '')}/v2/${path}`,
         headers: { authorization: `Bearer ${apiToken}` },
       });
-      const { status, json } = response;
+      const { status, json, headers } = response;
       const limit = parseRateLimit(response);
       if (status === 404) return { ...limit, value: undefined };
       if (status === 429)
-        throw new LookupError('limited', 'returned 429', { retryAfter: parseWait(response, clock.now()) });
-      if (status === 401 || status === 403) throw new LookupError('refused', `returned ${status}`);
-      if (status !== 200) throw new LookupError('failed', `returned ${status}`, { code: 'error_response' });
-      return { ...limit, value: parse(json) };
+        throw new LookupError('limited', 'returned 429', { dependency, retryAfter: parseWait(response, clock.now()) });
+      if (status === 401 || status === 403) throw new LookupError('refused', `returned ${status}`, { dependency });
+      if (status !== 200) throw new LookupError('failed', `returned ${status}`, { dependency, code: 'error_response' });
+      return { ...limit, value: parse(json, headers) };
     },
   };
 }
 
 async function send(
   sendRequest: HttpClient,
-  request: { url: string; headers: Record<string, string> },
+  request: { dependency: string; url: string; headers: Record<string, string> },
 ): Promise<JsonResponse> {
   try {
     return await sendRequest({
-      dependency: BUILDKITE,
       ...request,
       deadlineMs: DEADLINE_MS,
       maxBytes: MAX_BYTES,
@@ -60,9 +68,9 @@ async function send(
     });
   } catch (error) {
     if (!DependencyError.is(error)) throw error;
-    const { code } = error;
+    const { code, dependency } = error;
     // One that is slow says nothing about the others.
     const kind = code === 'response_too_large' ? 'too_large' : code === 'unreachable' ? 'unreachable' : 'failed';
-    throw new LookupError(kind, error.message.replace(`${BUILDKITE}: `, ''), { code, cause: error });
+    throw new LookupError(kind, error.message.replace(`${dependency}: `, ''), { code, dependency, cause: error });
   }
 }

@@ -35,6 +35,12 @@ export const SETTINGS: Readonly<Record<keyof Settings | keyof OwnOperatorSetting
     example: 'bkua_0123456789abcdef',
     wrong: 'bkua_0123 456789',
   },
+  KEYDESK_BUILDKITE_TEAMS_API_TOKEN: {
+    meaning:
+      'Another Buildkite API token with `read_teams` and nothing else, from Secret Manager. Its user must be able to see the teams that the policy names. Without it the sweep cannot read teams, and no rule that needs one grants anything.',
+    example: 'bkua_0123456789abcdef',
+    wrong: 'bkua_0123 456789',
+  },
   KEYDESK_OPERATOR_AUDIENCES: {
     meaning:
       "For `reader` and `admin`: the audiences of ID tokens that are accepted, separated by commas. They are the function's own URL, and gcloud's client ID for people who run `gcloud auth print-identity-token`.",

@@ -25,6 +25,8 @@ const webhookTokens = z
     error: 'must be one or two webhook tokens, separated by a comma',
   });
 
+const apiToken = z.string().regex(VISIBLE, 'must be an API token, without spaces');
+
 export const settingsSchema = z.object({
   GOOGLE_CLOUD_PROJECT: z
     .string({ error: 'is not set: it names the Google Cloud project that holds the ledger' })
@@ -45,7 +47,8 @@ export const settingsSchema = z.object({
     .default('0')
     .transform(Number),
   KEYDESK_WEBHOOK_TOKENS: webhookTokens.optional(),
-  KEYDESK_BUILDKITE_API_TOKEN: z.string().regex(VISIBLE, 'must be an API token, without spaces').optional(),
+  KEYDESK_BUILDKITE_API_TOKEN: apiToken.optional(),
+  KEYDESK_BUILDKITE_TEAMS_API_TOKEN: apiToken.optional(),
 });
 
 /** The policy file, where KEYDESK_POLICY names none. */

@@ -109,6 +109,16 @@ export const PENDING_RETRY_AFTER = 10;
 export const UNKNOWN_RETRY_AFTER = 30;
 /** How often the sweep reads a team, where its calls allow. */
 export const READ_TEAM_EVERY_MS = 5 * MINUTE;
+/** How much sooner a team is due than that: a sweep may begin a little early. It is also after what time a failure is tried again. */
+export const READ_TEAM_MARGIN_MS = 30 * SECOND;
+/** Within which the calls of one sweep for teams begin. */
+export const TEAM_BUDGET_MS = 15 * SECOND;
+/** After the beginning of a sweep, no call for teams begins: the next sweep reconciles first. */
+export const TEAMS_UNTIL_MS = 30 * SECOND;
+/** For how long a team is read after the last start of a function with a policy that names it. */
+export const TEAM_NAMED_MS = 1 * DAY;
+/** For how long the copy of a team is kept after the last try to read it: longer than any copy may be used. */
+export const TEAM_RETENTION_MS = 7 * DAY;
 
 // Pooled accounts
 

@@ -27,9 +27,9 @@ export function createAgentTokenVerifier(deps: {
     const decoded = decodeSignedToken(token, algorithms);
     if ('problem' in decoded) return refuse(`agent_token_${decoded.problem}`, decoded.detail);
     const { algorithm, kid, payload } = decoded;
-    const audience = audienceOf(payload);
+    const aud = soleAudience(payload);
     const ofIssuer = named.filter(([, { issuer }]) => issuer === payload.iss);
-    const found = ofIssuer.find(([, provider]) => provider.audience === audience) ?? ofIssuer[0];
+    const found = ofIssuer.find(([, provider]) => provider.audience === aud) ?? ofIssuer[0];
     if (!found) return refuse('agent_token_issuer_wrong');
     const [name, provider] = found;
     if (!provider.algorithms.includes(algorithm)) return refuse('agent_token_algorithm_not_allowed');
@@ -39,7 +39,7 @@ export function createAgentTokenVerifier(deps: {
       return { refusal: { reason: 'agent_token_key_not_looked_up', retryAfter: keys.retryAfter } };
     if (!isSignedByOneOf(keys.keys, algorithm, token)) return refuse('agent_token_signature_invalid');
     const accepted = { audience: provider.audience, maxLifetime: provider.maxTokenLifetime, needsNbf: false };
-    const problem = acceptanceProblem({ ...payload, aud: audience ?? '' }, accepted, now / 1000);
+    const problem = acceptanceProblem({ ...payload, aud }, accepted, now / 1000);
     if (problem?.problem === 'time_claim_invalid') return refuse('agent_token_time_claim_invalid');
     if (problem) {
       const { problem: which, received, expected } = problem;
@@ -50,9 +50,9 @@ export function createAgentTokenVerifier(deps: {
 }
 
 /** Kubernetes sends a list also for one audience. A token for several is meant for somebody else too, who could use it here. */
-function audienceOf({ aud }: JWTPayload): string | undefined {
+function soleAudience({ aud }: JWTPayload): string | string[] {
   const [one, ...more] = [aud].flat();
-  return more.length === 0 ? one : undefined;
+  return typeof one === 'string' && more.length === 0 ? one : [aud ?? []].flat();
 }
 
 /** The claims that the policy declares. A token that lacks one of them is refused. */

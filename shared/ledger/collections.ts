@@ -4,6 +4,8 @@
 import * as z from 'zod';
 import { buildRecordSchema } from '../core/conditions/build-record.ts';
 import { BUILD_RECORD_FIELDS } from '../core/conditions/stored-build-fields.ts';
+import { TEAM_FIELDS } from '../core/conditions/stored-team-fields.ts';
+import { teamRecordSchema } from '../core/conditions/team-record.ts';
 import { deploymentSchema } from '../core/deployment/deployment.ts';
 import { policyRecordSchema } from '../core/deployment/policy-record.ts';
 import { DEPLOYMENT_FIELDS, POLICY_FIELDS } from '../core/deployment/stored-fields.ts';
@@ -16,7 +18,7 @@ import { GRANT_COLLECTION } from '../core/policy/document-path.ts';
 import { accountSchema } from '../core/pool/account.ts';
 import { ACCOUNT_FIELDS } from '../core/pool/stored-fields.ts';
 import { BLOCKS_FIELDS, FIREBASE_USER_FIELDS, KILL_SWITCH_FIELDS, type StoredFields } from '../core/stored-fields.ts';
-import { BUILD_RETENTION_MS, POLICY_RETENTION_MS, RECORD_RETENTION_MS } from '../core/timing.ts';
+import { BUILD_RETENTION_MS, POLICY_RETENTION_MS, RECORD_RETENTION_MS, TEAM_RETENTION_MS } from '../core/timing.ts';
 import { GRANT_DOCUMENT_RETENTION_MS, grantDocumentSchema } from '../firestore/grant-document.ts';
 import { pollLockSchema } from './job-checks.ts';
 
@@ -82,6 +84,11 @@ export const COLLECTIONS: Readonly<Record<string, Collection>> = {
   kill_switches: { schema: killSwitchSchema, fields: KILL_SWITCH_FIELDS },
   locks: { schema: pollLockSchema, fields: LOCK_FIELDS },
   firebase_users: { schema: firebaseUserSchema, fields: FIREBASE_USER_FIELDS },
+  teams: {
+    schema: teamRecordSchema,
+    fields: TEAM_FIELDS,
+    kept: { days: TEAM_RETENTION_MS / DAY, after: 'the last try to read the team' },
+  },
   deployments: { schema: deploymentSchema, fields: DEPLOYMENT_FIELDS },
   policies: {
     schema: policyRecordSchema,

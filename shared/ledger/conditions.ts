@@ -9,14 +9,13 @@ import {
   buildRecordSchema,
   requestLook,
 } from '../core/conditions/build-record.ts';
-import { type TeamRecord, teamRecordSchema } from '../core/conditions/team-record.ts';
+import { isAhead, type TeamRecord, teamRecordSchema } from '../core/conditions/team-record.ts';
 import { BUILD_NEWS_DEADLINE_MS } from '../core/timing.ts';
 import type { Database, DocumentSnapshot } from '../firestore/database.ts';
 import { parseAll, parseRecord, putIfUnchanged, retryOnConflict } from '../firestore/records.ts';
-import { toStoredRecord } from '../firestore/stored-record.ts';
 import type { BuildKey, BuildLedger, ConditionLedger, TeamLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { readPages, withLedgerTimeout } from './documents.ts';
+import { commitWithRetry, readPages, withLedgerTimeout } from './documents.ts';
 
 const PAGE = 100;
 
@@ -65,10 +64,19 @@ export function createTeamLedger(ledger: Database, clock: Clock): TeamLedger {
         ids.length > 0
           ? await withLedgerTimeout(clock, ledger.getAll(...ids.map((id) => teamDocument(ledger, id))))
           : [];
-      return new Map(reads.flatMap(toEntry));
+      const { loaded, unreadable } = parseAll(reads, (read) => parseRecord(teamRecordSchema, read));
+      return { teams: new Map(loaded.map(({ read, record }) => [read.id, record])), unreadable };
     },
     record: async (id, team) => {
-      await withLedgerTimeout(clock, teamDocument(ledger, id).set(toStoredRecord(team)));
+      await commitWithRetry(clock, async () => {
+        const read = await teamDocument(ledger, id).get();
+        const known = parseAll([read], (one) => parseRecord(teamRecordSchema, one)).loaded[0]?.record;
+        const at = known?.read_at ?? 0;
+        if (at > (team.read_at ?? 0) && !isAhead(at, clock.now())) return;
+        const batch = ledger.batch();
+        putIfUnchanged(batch, read.ref, read.updateTime, team);
+        await batch.commit();
+      });
     },
   };
 }

@@ -9,6 +9,7 @@ import {
   type Deployment,
   deploymentSchema,
   toSweepDeployment,
+  toTokenDeployment,
   toWebhookDeployment,
 } from '../core/deployment/deployment.ts';
 import { MAX_PLAIN_TEXT_BYTES, policyRecordSchema } from '../core/deployment/policy-record.ts';
@@ -55,9 +56,10 @@ export function createDeploymentLedger(ledger: Database, clock: Clock): Deployme
   };
 
   return {
-    recordToken: async (instance, { sha256, text }) => {
-      const record = { function: 'token', ...instance, written_at: clock.now(), policy_sha256: sha256 } as const;
-      const writes = [writePolicy(sha256, text, instance.started_at), write('token', () => record)];
+    recordToken: async (instance, { sha256, text, teams }) => {
+      const next = (known: Deployment | undefined) =>
+        toTokenDeployment(known, { instance, policy_sha256: sha256, teams, now: clock.now() });
+      const writes = [writePolicy(sha256, text, instance.started_at), write('token', next)];
       const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected');
       if (failed?.status === 'rejected') throw failed.reason;
     },
@@ -66,9 +68,15 @@ export function createDeploymentLedger(ledger: Database, clock: Clock): Deployme
     recordSweep: (instance, news) =>
       write('sweep', (known) => toSweepDeployment(known, { instance, news, now: clock.now() })),
     recordAdmin: (instance) => write('admin', () => ({ function: 'admin', ...instance, written_at: clock.now() })),
-    apiTokenCheckedAt: async () => {
+    apiTokenCheckedAt: async (token) => {
       const known = readableDeployment(await withLedgerTimeout(clock, deploymentDocument('sweep').get()));
-      return known?.function === 'sweep' ? (known.buildkite_api_token?.checked_at ?? null) : null;
+      return known?.function === 'sweep' ? (known[token]?.checked_at ?? null) : null;
+    },
+    namedTeams: async () => {
+      const known = toDeployment(await withLedgerTimeout(clock, deploymentDocument('token').get()));
+      if (known?.function !== 'token') return { organization_slug: null, teams_max_age: null, teams: [] };
+      const { organization_slug, teams_max_age, teams } = known;
+      return { organization_slug, teams_max_age, teams };
     },
     deployments: async () => {
       const { docs } = await withLedgerTimeout(clock, ledger.collection('deployments').get());

@@ -1,4 +1,4 @@
-// What is judged of a signed token once its signature was verified, whoever issued it: its audience, its times, how long it lives.
+// What is judged of a signed token of any issuer once its signature was verified: its audience, its times, how long it lives.
 // Source: RFC 7519 section 4.1; RFC 8725.
 
 import type { JWTPayload } from 'jose';
@@ -33,21 +33,22 @@ export function acceptanceProblem(
   const { audience, maxLifetime, needsNbf } = accepted;
   if (aud !== audience)
     return { problem: 'audience_wrong', received: toPlainText(aud), expected: toPlainText(audience) };
-  const begins = nbf ?? (needsNbf ? undefined : iat);
-  if (!isWholeNumber(exp) || !isWholeNumber(iat) || !isWholeNumber(begins)) return { problem: 'time_claim_invalid' };
+  if (!isWholeNumber(exp) || !isWholeNumber(iat)) return { problem: 'time_claim_invalid' };
+  if (!isWholeNumber(nbf) && (needsNbf || nbf !== undefined)) return { problem: 'time_claim_invalid' };
   if (exp <= now - EXPIRY_LEEWAY) return { problem: 'expired', received: toTimeText(exp), expected: toTimeText(now) };
-  if (begins > now + FUTURE_LEEWAY)
-    return { problem: 'not_yet_valid', received: toTimeText(begins), expected: toTimeText(now) };
-  if (iat > now + FUTURE_LEEWAY)
-    return { problem: 'issued_in_future', received: toTimeText(iat), expected: toTimeText(now) };
+  const latest = now + FUTURE_LEEWAY;
+  if (nbf !== undefined && nbf > latest)
+    return { problem: 'not_yet_valid', received: toTimeText(nbf), expected: toTimeText(now) };
+  if (iat > latest) return { problem: 'issued_in_future', received: toTimeText(iat), expected: toTimeText(now) };
   if (exp <= iat) return { problem: 'time_claim_invalid' };
   if (exp - iat > maxLifetime)
     return { problem: 'lifetime_too_long', received: `${exp - iat}`, expected: `${maxLifetime}` };
   return undefined;
 }
 
-/** In a form that error_description allows (RFC 6749 section 5.2), and short enough to read. */
+/** An audience, in a form that error_description allows (RFC 6749 section 5.2), and short enough to read. */
 function toPlainText(value: unknown): string {
+  if (Array.isArray(value) && value.length > 1) return `${value.length} audiences`;
   if (typeof value !== 'string' || value === '') return 'none';
   return value.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?').slice(0, 200);
 }

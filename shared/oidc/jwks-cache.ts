@@ -79,6 +79,8 @@ export type GetKeys = (kid: string) => Promise<KeysFound>;
 
 /** What is wrong with a key set. */
 export interface KeySetProblem {
+  /** The keys, as errors call them. */
+  readonly dependency: string;
   readonly code: FailureCode;
   readonly detail: string;
 }
@@ -202,7 +204,7 @@ export class JwksCache {
   #unusable(code: FailureCode, detail: string): DependencyError {
     if (!this.#isWithin(REPORT_PAUSE_MS, this.#reportedAt)) {
       this.#reportedAt = this.#clock.now();
-      this.#onUnusable({ code, detail });
+      this.#onUnusable({ dependency: this.#dependency, code, detail });
     }
     return new DependencyError(this.#dependency, code, detail);
   }

@@ -1,4 +1,4 @@
-// Finds out when the API token for Buildkite expires and what it may do: at most once an hour, after a sweep's own calls and counted with
+// Finds out when an API token for Buildkite expires and what it may do: at most once an hour, after a sweep's own calls and counted with
 // them. Where the calls of this minute are used up, or another sweep calls Buildkite, the next sweep does it.
 
 import type { ApiTokenCheck } from '../core/deployment/deployment.ts';
@@ -15,6 +15,8 @@ const WAIT_MS = 1_000;
 export interface ApiTokenDeps {
   /** Undefined without an API token. */
   readonly describeApiToken: DescribeApiToken | undefined;
+  /** The same for the API token that reads teams. */
+  readonly describeTeamsApiToken: DescribeApiToken | undefined;
   readonly deploymentLedger: DeploymentLedger;
   readonly jobCheckLedger: JobCheckLedger;
   readonly clock: Clock;
@@ -26,16 +28,25 @@ export interface CheckedApiToken {
   readonly failure?: FailureFacts;
 }
 
+/** An API token of the sweep, by its field in the record of the function. */
+export type SweepApiToken = Parameters<DeploymentLedger['apiTokenCheckedAt']>[0];
+
 export class ApiTokenChecks {
+  readonly #token: SweepApiToken;
   /** When the last check was, as far as this instance knows: its record may have failed. */
   #last: number | undefined;
 
+  constructor(token: SweepApiToken) {
+    this.#token = token;
+  }
+
   /** Undefined when no check is due, or none can be made now. Throws DependencyError when the ledger fails. */
   async checkIfDue(deps: ApiTokenDeps): Promise<CheckedApiToken | undefined> {
-    const { describeApiToken, deploymentLedger, jobCheckLedger, clock } = deps;
+    const { deploymentLedger, jobCheckLedger, clock } = deps;
+    const describeApiToken = this.#token === 'buildkite_api_token' ? deps.describeApiToken : deps.describeTeamsApiToken;
     const isRecent = () => this.#last !== undefined && clock.now() - this.#last < API_TOKEN_CHECK_EVERY_MS;
     if (!describeApiToken || isRecent()) return undefined;
-    this.#last = (await deploymentLedger.apiTokenCheckedAt()) ?? this.#last;
+    this.#last = (await deploymentLedger.apiTokenCheckedAt(this.#token)) ?? this.#last;
     if (isRecent()) return undefined;
     const lock = await jobCheckLedger.acquirePollLock(POLL_LOCK_MS);
     if (!lock) return undefined;

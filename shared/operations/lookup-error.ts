@@ -3,8 +3,9 @@
 import type { FailureCode } from '../core/failure-code.ts';
 import { DependencyError } from '../runtime/errors.ts';
 
-/** The dependency, as audit lines name it. */
+/** The dependencies, as audit lines name them: each has an API token of its own. */
 export const BUILDKITE = 'buildkite jobs';
+export const BUILDKITE_TEAMS = 'buildkite teams';
 
 /**
  * `refused` (401 or 403), `limited` (429) and `unreachable` (no connection) concern Buildkite as a whole. `too_large` and
@@ -26,9 +27,13 @@ export class LookupError extends DependencyError {
   constructor(
     kind: FailureKind,
     detail: string,
-    { code = CODES[kind], ...options }: { code?: FailureCode; retryAfter?: number } & ErrorOptions = {},
+    {
+      code = CODES[kind],
+      dependency = BUILDKITE,
+      ...options
+    }: { code?: FailureCode; dependency?: string; retryAfter?: number } & ErrorOptions = {},
   ) {
-    super(BUILDKITE, code, detail, options);
+    super(dependency, code, detail, options);
     this.kind = kind;
   }
 

@@ -4,7 +4,14 @@
 import type { BuildNews, BuildRecord } from '../core/conditions/build-record.ts';
 import type { Facts, VerifiedAgent } from '../core/conditions/judge.ts';
 import type { TeamRecord } from '../core/conditions/team-record.ts';
-import type { Deployment, Instance, SweepNews, WebhookKey } from '../core/deployment/deployment.ts';
+import type {
+  Deployment,
+  Instance,
+  NamedTeams,
+  PolicyTeams,
+  SweepNews,
+  WebhookKey,
+} from '../core/deployment/deployment.ts';
 import type { FirebaseUser } from '../core/firebase-user.ts';
 import type { MintedToken } from '../core/grant/activate.ts';
 import type { EndCause } from '../core/grant/end.ts';
@@ -17,6 +24,7 @@ import type { IssueRequest } from '../core/grant/reserve.ts';
 import type { Blocks, ExactField, KillSwitchRecord } from '../core/kill-switch.ts';
 import type { Refusal } from '../core/oauth/refusal.ts';
 import type { JobClaims } from '../core/policy/claims.ts';
+import type { TeamAccess } from '../core/policy/conditions.ts';
 import type { Credential } from '../core/policy/credential.ts';
 import type { Account } from '../core/pool/account.ts';
 import type { Build, Subject } from '../core/subject/buildkite-job.ts';
@@ -89,6 +97,24 @@ export type DescribeApiToken = () => Promise<
     readonly expires_at: number | null;
   }>
 >;
+
+export interface TeamPage<Value> {
+  /** The UUIDs of users or pipelines, in lower case, each with what Buildkite says of it. */
+  readonly entries: readonly (readonly [id: string, value: Value])[];
+  /** Whether Buildkite names a next page. */
+  readonly more: boolean;
+}
+
+interface TeamKey {
+  readonly organization_slug: string;
+  readonly team_id: string;
+}
+
+/** Pages count from 1. Undefined when Buildkite does not show the team to the API token. Both throw LookupError. */
+export interface BuildkiteTeams {
+  members(team: TeamKey, page: number): Promise<BuildkiteResponse<TeamPage<null> | undefined>>;
+  pipelines(team: TeamKey, page: number): Promise<BuildkiteResponse<TeamPage<TeamAccess> | undefined>>;
+}
 
 export interface RateLimit {
   /** The least of what the organization and the user have left; undefined when Buildkite does not say. Never negative. */
@@ -256,10 +282,14 @@ export interface BuildLedger {
   recordLook(build: BuildKey, news: BuildNews | undefined): Promise<void>;
 }
 
-/** The teams of the policy, as the sweep last read them. Throws DependencyError. */
+/** The teams of the policy, as the sweep last read them. All of it throws DependencyError. */
 export interface TeamLedger {
-  /** By UUID; a team that was never read is not in it. */
-  teams(ids: readonly string[]): Promise<ReadonlyMap<string, TeamRecord>>;
+  /** By UUID; a team that was never read is not in it, and one whose record cannot be read is not either. */
+  teams(ids: readonly string[]): Promise<{
+    readonly teams: ReadonlyMap<string, TeamRecord>;
+    readonly unreadable: readonly UnreadableRecord[];
+  }>;
+  /** Unless a copy that was read later is on record. */
   record(id: string, team: TeamRecord): Promise<void>;
 }
 
@@ -463,16 +493,24 @@ interface StoredPolicy {
 
 /** Who runs what. Its writes have no deadline, since nobody waits for them: a caller that must not wait sets one. */
 export interface DeploymentLedger {
-  /** Records that an instance of `token` started with a policy, and the policy's text. Throws when it could not record both. */
-  recordToken(instance: Instance, policy: { readonly sha256: string; readonly text: string }): Promise<void>;
+  /**
+   * Records that an instance of `token` started with a policy, the policy's text, and the teams that its rules name. Throws when it could
+   * not record both.
+   */
+  recordToken(
+    instance: Instance,
+    policy: { readonly sha256: string; readonly text: string; readonly teams: PolicyTeams },
+  ): Promise<void>;
   /** Records that an instance of `webhook` has these keys, and when it last accepted a webhook by each. */
   recordWebhook(instance: Instance, keys: readonly WebhookKey[]): Promise<void>;
   /** Records that an instance of `sweep` runs, and what is new. */
   recordSweep(instance: Instance, news: SweepNews): Promise<void>;
   /** Records that an instance of `admin` runs. */
   recordAdmin(instance: Instance): Promise<void>;
-  /** When Buildkite was last requested to describe the API token; null when it never was. Throws DependencyError. */
-  apiTokenCheckedAt(): Promise<number | null>;
+  /** When Buildkite was last requested to describe an API token of the sweep; null when it never was. Throws DependencyError. */
+  apiTokenCheckedAt(token: 'buildkite_api_token' | 'buildkite_teams_api_token'): Promise<number | null>;
+  /** The teams that rules of the policy name, as `token` recorded them. Throws DependencyError. */
+  namedTeams(): Promise<NamedTeams>;
   /** The record of each function that wrote one, and those that cannot be read. Throws DependencyError. */
   deployments(): Promise<{
     readonly deployments: readonly Deployment[];

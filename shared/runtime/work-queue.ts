@@ -9,6 +9,8 @@ export interface FailureSubject {
   readonly grant_id?: string;
   readonly service_account?: string;
   readonly build_record_id?: string;
+  /** The UUID of a Buildkite team. */
+  readonly team_id?: string;
 }
 export type Failure = FailureSubject & FailureFacts;
 

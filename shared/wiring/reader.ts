@@ -2,14 +2,16 @@
 
 import { createClientOpener } from '../firestore/client.ts';
 import type { HistoricDatabase } from '../firestore/database.ts';
+import { createTeamLedger } from '../ledger/conditions.ts';
 import { createDeploymentLedger } from '../ledger/deployments.ts';
 import { createReaderLedger } from '../ledger/reader.ts';
-import type { DeploymentLedger, ReaderLedger } from '../operations/ports.ts';
+import type { DeploymentLedger, ReaderLedger, TeamLedger } from '../operations/ports.ts';
 import { type ClientSettings, openClientsWith } from './clients.ts';
 
 export interface ReaderClients {
   readonly readerLedger: ReaderLedger;
   readonly deploymentLedger: Pick<DeploymentLedger, 'deployments' | 'policy'>;
+  readonly teamLedger: Pick<TeamLedger, 'teams'>;
 }
 
 export function createReaderDeps(
@@ -20,6 +22,7 @@ export function createReaderDeps(
   return {
     readerLedger: createReaderLedger(ledger, deps.clock),
     deploymentLedger: { deployments, policy },
+    teamLedger: { teams: createTeamLedger(ledger, deps.clock).teams },
     warmUp,
   };
 }

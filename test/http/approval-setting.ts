@@ -67,7 +67,8 @@ export async function openApprovalSetting(settings: Record<string, string> = {})
   const { buildkite, clock, project } = keydesk;
   buildkite.builds.people.push(ANNE, BERT, CARL, DORA);
   await createTeamLedger(databaseForJobs(project, 'ledger'), clock).record(MANAGERS, {
-    ...{ members: [ANNE.id, BERT.id, CARL.id], pipelines: {}, read_at: clock.now(), failure: null, failed_at: null },
+    ...{ members: [ANNE.id, BERT.id, CARL.id], pipelines: {}, read_at: clock.now(), read_again: false },
+    ...{ failure: null, failed_at: null },
     delete_at: clock.now() + BUILD_RETENTION_MS,
   });
   return {

@@ -103,6 +103,7 @@ describe('the lines of a sweep', () => {
     const handler = createSweepHandler({
       sweep: async () => ({ ...IDLE, ...swept }),
       record: async () => ({ failures: [] }),
+      readTeams: async () => ({ named: 0, read: 0, calls: 0, stale: [], failures: [] }),
       clock: new TestClock(NOW),
     });
     const request = {

@@ -553,11 +553,35 @@ describe('the audit line of', () => {
     expect(lineOf('api_token.expiring', response.audit)).toEqual({
       ...lines.frame('api_token.expiring', 200, '/'),
       severity: 'WARNING',
-      message: `the API token for Buildkite expires at ${new Date(expires_at).toISOString()}`,
+      message: `the API token in KEYDESK_BUILDKITE_API_TOKEN expires at ${new Date(expires_at).toISOString()}`,
+      setting: 'KEYDESK_BUILDKITE_API_TOKEN',
       api_token_expires_at: new Date(expires_at).toISOString(),
       'logging.googleapis.com/trace': expect.stringContaining(TRACE),
     });
     await own.close();
+  });
+
+  it('teams.read and teams.stale say how many teams were read, and whose copies are old', async () => {
+    const { deploymentLedger } = keydesk.sweepDeps;
+    const [named_at, id] = [keydesk.clock.now() - 60 * MINUTE, '0184990a-4782-42b5-afc1-00000000000a'];
+    const team = { id, name: 'platform', first_named_at: named_at, last_named_at: named_at };
+    const named = { organization_slug: 'acme-inc', teams_max_age: 3600, teams: [team] };
+    keydesk.sweepDeps.deploymentLedger = { ...deploymentLedger, namedTeams: async () => named };
+    const response = await call(keydesk.sweepUrl, '/');
+    keydesk.sweepDeps.deploymentLedger = deploymentLedger;
+    expect(lineOf('teams.read', response.audit)).toEqual({
+      ...lines.frame('teams.read', 200, '/'),
+      severity: 'INFO',
+      message: '0 of 1 teams read, 0 failed',
+      ...{ teams_named: 1, teams_read: 0, buildkite_calls: 0, failed: 0 },
+    });
+    expect(lineOf('teams.stale', response.audit)).toEqual({
+      ...lines.frame('teams.stale', 200, '/'),
+      severity: 'ERROR',
+      message: 'the copies of 1 teams are old, 1 of them too old: no rule that needs one of those grants anything',
+      ...{ teams_stale: 1, teams_too_old: 1 },
+      teams: [{ team_id: id, name: 'platform', state: 'too_old', age_s: null, failure: null }],
+    });
   });
 
   it('deployment.unrecorded says why an instance could not record what it runs, outside of any request', async () => {

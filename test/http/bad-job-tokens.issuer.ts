@@ -1,8 +1,9 @@
-// An issuer whose private keys the test holds, so that it can sign what Buildkite never would; and the one valid job
+// An issuer whose private keys the test holds, so that it can sign what Buildkite and identity providers never would; and the one valid
 // token that every case changes in one thing. Signs with node:crypto: a library would refuse to make most of these.
 
-import { constants, createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { constants, createHmac, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { decodeJwt, exportJWK } from 'jose';
+import { newPrivateKey, type SigningAlgorithm, signAs } from '../../sandbox/fakes/issuers/signer.ts';
 import { jsonServer } from '../../sandbox/local-server.ts';
 
 type Part = Readonly<Record<string, unknown>>;
@@ -15,7 +16,7 @@ export interface Signing {
   readonly signature?: (input: string, issuer: ForgingIssuer) => Buffer;
 }
 
-/** A valid job token, taken apart. */
+/** A valid token, taken apart. */
 export interface ValidJobToken {
   readonly header: Part;
   readonly payload: Part;
@@ -28,33 +29,40 @@ export interface ValidJobToken {
 }
 
 export interface ForgingIssuer {
+  readonly algorithm: SigningAlgorithm;
+  /** Of the key of another kind. */
+  readonly otherAlgorithm: SigningAlgorithm;
   readonly url: string;
   readonly port: string;
   readonly keys: Readonly<Record<KeyName, KeyObject>>;
   readonly publicKeyPem: string;
   readonly keyRequests: () => number;
   close(): Promise<void>;
-  /** Takes apart a token of the local Buildkite, to be issued by this issuer instead. */
-  valid(jobTokenOfBuildkite: string): ValidJobToken;
+  /**
+   * Takes apart a token of another issuer, to be issued by this issuer instead.
+   * @param overrides claims in place of its own
+   */
+  valid(token: string, overrides?: Part): ValidJobToken;
 }
 
 const KEY_NAMES = ['current', 'next', 'encryption', 'otherAlgorithm', 'doubled', 'notPublished'] as const;
-type KeyName = (typeof KEY_NAMES)[number] | 'ellipticCurve';
+type KeyName = (typeof KEY_NAMES)[number] | 'otherKind';
 
 /** Starts it. It is known as localhost, so that its name has letters to be confused. */
-export async function startForgingIssuer(): Promise<ForgingIssuer> {
-  const rsa = KEY_NAMES.map((name) => [name, generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey] as const);
-  const ellipticCurve = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-  const keys = { ...Object.fromEntries(rsa), ellipticCurve } as Record<KeyName, KeyObject>;
+export async function startForgingIssuer(algorithm: SigningAlgorithm = 'RS256'): Promise<ForgingIssuer> {
+  const otherAlgorithm = algorithm === 'RS256' ? 'ES256' : 'RS256';
+  const own = KEY_NAMES.map((name) => [name, newPrivateKey(algorithm)] as const);
+  const keys = { ...Object.fromEntries(own), otherKind: newPrivateKey(otherAlgorithm) } as Record<KeyName, KeyObject>;
+  const alg = algorithm;
   const published = await Promise.all(
     [
-      { key: keys.current, kid: 'current', alg: 'RS256', use: 'sig' },
-      { key: keys.next, kid: 'next', alg: 'RS256', use: 'sig' },
-      { key: keys.encryption, kid: 'encryption', alg: 'RS256', use: 'enc' },
-      { key: keys.otherAlgorithm, kid: 'otherAlgorithm', alg: 'RS512', use: 'sig' },
-      { key: keys.doubled, kid: 'doubled', alg: 'RS256', use: 'sig' },
-      { key: keys.current, kid: 'doubled', alg: 'RS256', use: 'sig' },
-      { key: keys.ellipticCurve, kid: 'ellipticCurve', alg: 'ES256', use: 'sig' },
+      { key: keys.current, kid: 'current', alg, use: 'sig' },
+      { key: keys.next, kid: 'next', alg, use: 'sig' },
+      { key: keys.encryption, kid: 'encryption', alg, use: 'enc' },
+      { key: keys.otherAlgorithm, kid: 'otherAlgorithm', alg: `${alg.slice(0, 2)}512`, use: 'sig' },
+      { key: keys.doubled, kid: 'doubled', alg, use: 'sig' },
+      { key: keys.current, kid: 'doubled', alg, use: 'sig' },
+      { key: keys.otherKind, kid: 'otherKind', alg: otherAlgorithm, use: 'sig' },
     ].map(async ({ key, ...members }) => ({ ...(await exportJWK(createPublicKey(key))), ...members })),
   );
   let keyRequests = 0;
@@ -65,15 +73,17 @@ export async function startForgingIssuer(): Promise<ForgingIssuer> {
   });
   const { port } = new URL(server.url);
   const issuer: ForgingIssuer = {
+    algorithm,
+    otherAlgorithm,
     url: `http://localhost:${port}`,
     port,
     keys,
     publicKeyPem: createPublicKey(keys.current).export({ type: 'spki', format: 'pem' }).toString(),
     keyRequests: () => keyRequests,
     close: server.close,
-    valid: (jobTokenOfBuildkite) => {
-      const payload = { ...decodeJwt(jobTokenOfBuildkite), iss: issuer.url };
-      const header = { kid: 'current', alg: 'RS256' };
+    valid: (token, overrides = {}) => {
+      const payload = { ...decodeJwt(token), iss: issuer.url, ...overrides };
+      const header = { kid: 'current', alg };
       const valid: ValidJobToken = {
         header,
         payload,
@@ -96,19 +106,26 @@ export async function startForgingIssuer(): Promise<ForgingIssuer> {
   return issuer;
 }
 
-/** Signs as RS256 does, or with another digest. */
-export function by(name: KeyName, digest = 'sha256'): NonNullable<Signing['signature']> {
-  return (input, issuer) => sign(digest, Buffer.from(input), issuer.keys[name]);
+/** Signs as the issuer's algorithm does, or with another digest. */
+export function by(name: KeyName, digest?: string): NonNullable<Signing['signature']> {
+  return (input, { algorithm, keys }) => {
+    if (digest === undefined) return signAs(algorithm, keys[name], input);
+    return sign(digest, Buffer.from(input), { key: keys[name], dsaEncoding: 'ieee-p1363' });
+  };
 }
 
-export function byPss(input: string, issuer: ForgingIssuer): Buffer {
+/** With the RSA key that the issuer has, with another padding. */
+export function byPss(input: string, { algorithm, keys }: ForgingIssuer): Buffer {
   const { RSA_PKCS1_PSS_PADDING, RSA_PSS_SALTLEN_DIGEST } = constants;
-  const key = { key: issuer.keys.current, padding: RSA_PKCS1_PSS_PADDING, saltLength: RSA_PSS_SALTLEN_DIGEST };
-  return sign('sha256', Buffer.from(input), key);
+  const key = algorithm === 'RS256' ? keys.current : keys.otherKind;
+  return sign('sha256', Buffer.from(input), {
+    ...{ key, padding: RSA_PKCS1_PSS_PADDING, saltLength: RSA_PSS_SALTLEN_DIGEST },
+  });
 }
 
-export function byEllipticCurve(input: string, issuer: ForgingIssuer): Buffer {
-  return sign('sha256', Buffer.from(input), { key: issuer.keys.ellipticCurve, dsaEncoding: 'ieee-p1363' });
+/** With the key of another kind, by its algorithm. */
+export function byOtherKind(input: string, { otherAlgorithm, keys }: ForgingIssuer): Buffer {
+  return signAs(otherAlgorithm, keys.otherKind, input);
 }
 
 /** The public key taken for a shared secret. */

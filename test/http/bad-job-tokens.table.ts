@@ -1,16 +1,8 @@
-// The verdict table: bad job tokens, each the valid one with exactly one thing changed, under the reason the audit log
-// must give. A new reason does not compile until it has a case here. Knows nothing about HTTP.
+// The verdict table: bad tokens, each the valid one with exactly one thing changed, under the reason the audit log must give. Nearly all
+// cases are of machines' tokens too. A new reason does not compile until it has a case here. Knows nothing about HTTP.
 
 import type { JobTokenReason } from '../../shared/core/oauth/refusal.ts';
-import {
-  by,
-  byEllipticCurve,
-  byHmac,
-  byPss,
-  encode,
-  type Signing,
-  type ValidJobToken,
-} from './bad-job-tokens.issuer.ts';
+import { by, byHmac, byOtherKind, byPss, encode, type Signing, type ValidJobToken } from './bad-job-tokens.issuer.ts';
 
 export interface BadJobToken {
   /** Completes "refuses a job token …". */
@@ -22,6 +14,8 @@ export interface BadJobToken {
   readonly at?: number;
   /** The form it fits in; both by default. */
   readonly only?: 'form';
+  /** A machine's token that is so is a good one, or refused for another reason. */
+  readonly of?: 'job';
 }
 
 /** A request by path that holds no job token. */
@@ -135,7 +129,13 @@ export const BAD_JOB_TOKENS = {
     { title: 'signed by RS384', jobToken: header({ alg: 'RS384' }, by('current', 'sha384')) },
     { title: 'signed by RS512', jobToken: header({ alg: 'RS512' }, by('current', 'sha512')) },
     { title: 'signed by PS256', jobToken: header({ alg: 'PS256' }, byPss) },
-    { title: 'signed by ES256', jobToken: header({ alg: 'ES256', kid: 'ellipticCurve' }, byEllipticCurve) },
+    {
+      title: 'signed by the algorithm of another kind of key',
+      jobToken: signed(({ header, issuer }) => ({
+        header: { ...header, alg: issuer.otherAlgorithm, kid: 'otherKind' },
+        signature: byOtherKind,
+      })),
+    },
     { title: 'said to be EdDSA', jobToken: header({ alg: 'EdDSA' }) },
     { title: 'with the algorithm in lower case', jobToken: header({ alg: 'rs256' }) },
     { title: 'with a space after the algorithm', jobToken: header({ alg: 'RS256 ' }) },
@@ -181,7 +181,7 @@ export const BAD_JOB_TOKENS = {
     { title: 'of the key id in upper case', at: 62, jobToken: header({ kid: 'CURRENT' }) },
     { title: 'of a key id that is a path', at: 93, jobToken: header({ kid: '../../../dev/null' }) },
     { title: 'of a key id that every object has', at: 124, jobToken: header({ kid: '__proto__' }) },
-    { title: 'of a key of another kind', at: 155, jobToken: header({ kid: 'ellipticCurve' }, byEllipticCurve) },
+    { title: 'of a key of another kind', at: 155, jobToken: header({ kid: 'otherKind' }, byOtherKind) },
     { title: 'of a key for encryption', at: 186, jobToken: header({ kid: 'encryption' }, by('encryption')) },
     {
       title: 'of a key for another algorithm',
@@ -203,7 +203,7 @@ export const BAD_JOB_TOKENS = {
     { title: "signed by another of the issuer's keys", jobToken: signed(() => ({ signature: by('next') })) },
     { title: 'signed with another digest', jobToken: signed(() => ({ signature: by('current', 'sha512') })) },
     { title: 'signed with another padding', jobToken: signed(() => ({ signature: byPss })) },
-    { title: 'with a claim changed after signing', jobToken: parts((h, p, s) => `${h}.${otherStep(p)}.${s}`) },
+    { title: 'with a claim changed after signing', jobToken: parts((h, p, s) => `${h}.${withOtherTime(p)}.${s}`) },
     { title: 'with a space added after signing', jobToken: parts((h, p, s) => `${h}.${encode(`${text(p)} `)}.${s}`) },
     {
       title: 'with a header changed after signing',
@@ -237,7 +237,7 @@ export const BAD_JOB_TOKENS = {
     audience("for Buildkite's default audience", () => 'https://buildkite.com/acme-inc'),
     audience('for another service', () => 'sts.amazonaws.com'),
     audience('for a list that holds us', (ours) => [ours, 'https://evil.example']),
-    audience('for a list of us alone', (ours) => [ours]),
+    { ...audience('for a list of us alone', (ours) => [ours]), of: 'job' },
     audience('for a list of us twice', (ours) => [ours, ours]),
     audience('for an empty list', () => []),
     audience('for a list in a list', (ours) => [[ours]]),
@@ -255,11 +255,14 @@ export const BAD_JOB_TOKENS = {
       title: 'whose audience stands twice, ours first',
       jobToken: payloadText(/\}$/, ',"aud":"https://evil.example"}'),
     },
-    { title: 'whose audience is in __proto__', jobToken: payloadText(/"aud":("[^"]*")/, '"__proto__":{"aud":$1}') },
+    {
+      title: 'whose audience is in __proto__',
+      jobToken: payloadText(/"aud":("[^"]*"|\[[^\]]*\])/, '"__proto__":{"aud":$1}'),
+    },
   ],
   job_token_time_claim_invalid: [
     { title: 'without exp', jobToken: claims({ exp: undefined }) },
-    { title: 'without nbf', jobToken: claims({ nbf: undefined }) },
+    { title: 'without nbf', jobToken: claims({ nbf: undefined }), of: 'job' },
     { title: 'without iat', jobToken: claims({ iat: undefined }) },
     { title: 'whose exp is null', jobToken: claims({ exp: null }) },
     { title: 'whose exp is text', jobToken: times((iat) => ({ exp: String(iat + 300) })) },
@@ -285,7 +288,7 @@ export const BAD_JOB_TOKENS = {
   job_token_not_yet_valid: [
     { title: 'whose nbf is 91 s ahead', jobToken: times((iat) => ({ nbf: iat + 91 })) },
     { title: 'whose nbf is in milliseconds', jobToken: times((iat) => ({ nbf: iat * 1000 })) },
-    { title: 'issued by a clock 91 s ahead', jobToken: ({ jobToken }) => jobToken, at: -91 },
+    { title: 'issued by a clock 91 s ahead', jobToken: ({ jobToken }) => jobToken, at: -91, of: 'job' },
   ],
   job_token_issued_in_future: [
     { title: 'whose iat is 91 s ahead', jobToken: times((iat) => ({ iat: iat + 91 })) },
@@ -394,15 +397,15 @@ function notUtf8(part: Change): Uint8Array {
 }
 
 function flipped(bytes: Buffer): Buffer {
-  return Buffer.from(bytes.map((byte, index) => (index === 100 ? byte ^ 1 : byte)));
+  return Buffer.from(bytes.map((byte, index) => (index === 40 ? byte ^ 1 : byte)));
 }
 
 function text(segment: string): string {
   return Buffer.from(segment, 'base64url').toString('utf8');
 }
 
-function otherStep(payload: string): string {
-  return encode(text(payload).replace('"step_key":"deploy"', '"step_key":"admin"'));
+function withOtherTime(payload: string): string {
+  return encode(text(payload).replace(/(?<="iat":)\d+/, (iat) => String(Number(iat) - 1)));
 }
 
 /** A segment whose length no base64 text can have. */

@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Instance, Swept } from '../../shared/core/deployment/deployment.ts';
+import type { Instance, PolicyTeams, Swept } from '../../shared/core/deployment/deployment.ts';
 import { MAX_PLAIN_TEXT_BYTES } from '../../shared/core/deployment/policy-record.ts';
 import { SCHEMA_VERSION } from '../../shared/core/schema-version.ts';
 import { POLICY_RETENTION_MS } from '../../shared/core/timing.ts';
@@ -20,7 +20,8 @@ const MINUTE = 60_000;
 const DAY = 86_400_000;
 const INSTANCE: Instance = { version: '0.1.0', revision: 'keydesk-00007-xyz', started_at: NOW };
 const sha256Of = (text: string) => createHash('sha256').update(text).digest('hex');
-const policyOf = (text: string) => ({ text, sha256: sha256Of(text) });
+const TEAMS: PolicyTeams = { organization_slug: 'acme-inc', max_age: 3600, teams: [] };
+const policyOf = (text: string) => ({ text, sha256: sha256Of(text), teams: TEAMS });
 
 let clock: TestClock;
 let firestore: Database;
@@ -63,6 +64,7 @@ describe('a policy', () => {
       ...INSTANCE,
       written_at: NOW,
       policy_sha256: policy.sha256,
+      ...{ organization_slug: 'acme-inc', teams_max_age: 3600, teams: [] },
     });
   });
 
@@ -99,6 +101,47 @@ describe('a policy', () => {
     await expect(ledger.recordToken(INSTANCE, { ...policy, text: 'version: 2\n' })).rejects.toThrow(policy.sha256);
     expect(await ledger.policy(policy.sha256)).toBeUndefined();
     expect(await deploymentOf('token')).toMatchObject({ policy_sha256: policy.sha256 });
+  });
+});
+
+describe('the teams of the policy', () => {
+  const named = (...names: string[]) => ({
+    ...policyOf('version: 1\n'),
+    teams: { ...TEAMS, teams: names.map((name) => ({ id: `id-of-${name}`, name })) },
+  });
+  const teamsOf = async () =>
+    (await ledger.namedTeams()).teams.map(({ name, first_named_at, last_named_at }) => [
+      name,
+      first_named_at - NOW,
+      last_named_at - NOW,
+    ]);
+
+  it('are none before the first start', async () => {
+    expect(await ledger.namedTeams()).toEqual({ organization_slug: null, teams_max_age: null, teams: [] });
+  });
+
+  it('are those of all instances that started within a day: two policies are in force while one is being deployed', async () => {
+    await ledger.recordToken(INSTANCE, named('old', 'both'));
+    clock.advance(MINUTE);
+    await ledger.recordToken(INSTANCE, named('both', 'new'));
+    expect(await ledger.namedTeams()).toMatchObject({ organization_slug: 'acme-inc', teams_max_age: 3600 });
+    expect(await teamsOf()).toEqual([
+      ['both', 0, MINUTE],
+      ['new', MINUTE, MINUTE],
+      ['old', 0, 0],
+    ]);
+    clock.set(NOW + DAY - 1);
+    await ledger.recordToken(INSTANCE, named('new'));
+    expect((await teamsOf()).map(([name]) => name)).toEqual(['new', 'both', 'old']);
+    clock.set(NOW + DAY);
+    await ledger.recordToken(INSTANCE, named('new'));
+    expect((await teamsOf()).map(([name]) => name)).toEqual(['new', 'both']);
+  });
+
+  it('are an error where the record cannot be read: nobody knows which teams to read', async () => {
+    await ledger.recordToken(INSTANCE, named('one'));
+    await firestore.collection('deployments').doc('token').update({ teams: 1 });
+    await expect(ledger.namedTeams()).rejects.toMatchObject({ code: 'unreadable_record' });
   });
 });
 
@@ -155,7 +198,14 @@ describe('the record of sweep', () => {
     await ledger.recordSweep(INSTANCE, {});
     const atStart = { last_sweep_at: null, last_sweep_ok: null, oldest_pending_at: null, left: null };
     const { jobs_reconciled: _, ...recorded } = swept;
-    const common = { function: 'sweep', ...INSTANCE, written_at: NOW, buildkite_api_token: null, lost_webhooks: [] };
+    const common = {
+      function: 'sweep',
+      ...INSTANCE,
+      written_at: NOW,
+      buildkite_api_token: null,
+      buildkite_teams_api_token: null,
+      lost_webhooks: [],
+    };
     expect(await deploymentOf('sweep')).toEqual({ ...common, ...atStart });
     await ledger.recordSweep(INSTANCE, { swept });
     await ledger.recordSweep({ ...INSTANCE, started_at: NOW + 1 }, {});
@@ -181,8 +231,18 @@ describe('the record of sweep', () => {
     expect(await deploymentOf('sweep')).toMatchObject({ lost_webhooks: [found(NOW + 3 * MINUTE, 1)] });
   });
 
+  it('keeps the same of the API token for teams', async () => {
+    const described = { checked_at: NOW, scopes: ['read_teams'], expires_at: null };
+    await ledger.recordSweep(INSTANCE, { teamsApiToken: described });
+    await ledger.recordSweep(INSTANCE, { apiToken: null });
+    const known = { buildkite_api_token: null, buildkite_teams_api_token: { ...described, failure: null } };
+    expect(await deploymentOf('sweep')).toMatchObject(known);
+    expect(await ledger.apiTokenCheckedAt('buildkite_teams_api_token')).toBe(NOW);
+    expect(await ledger.apiTokenCheckedAt('buildkite_api_token')).toBeNull();
+  });
+
   it('keeps what Buildkite last said of the API token, and says that it does not say so any more', async () => {
-    expect(await ledger.apiTokenCheckedAt()).toBeNull();
+    expect(await ledger.apiTokenCheckedAt('buildkite_api_token')).toBeNull();
     const described = { checked_at: NOW, scopes: ['read_builds'], expires_at: NOW + DAY };
     await ledger.recordSweep(INSTANCE, { apiToken: described });
     await ledger.recordSweep(INSTANCE, { swept });
@@ -190,7 +250,7 @@ describe('the record of sweep', () => {
     await ledger.recordSweep(INSTANCE, { apiToken: { checked_at: NOW + 1, failure: 'refused' } });
     const failed = { ...described, checked_at: NOW + 1, failure: 'refused' };
     expect(await deploymentOf('sweep')).toMatchObject({ buildkite_api_token: failed });
-    expect(await ledger.apiTokenCheckedAt()).toBe(NOW + 1);
+    expect(await ledger.apiTokenCheckedAt('buildkite_api_token')).toBe(NOW + 1);
     await ledger.recordSweep(INSTANCE, { apiToken: null });
     expect(await deploymentOf('sweep')).toMatchObject({ buildkite_api_token: null });
   });

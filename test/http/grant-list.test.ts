@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { instance } from '../../functions/runtime/instance.ts';
+import { namedTeams } from '../../shared/core/policy/named-teams.ts';
 import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { credentialsNamed, policyData, policyText } from '../fixtures/policies.ts';
@@ -34,7 +35,11 @@ const named = async () => {
   const text = policyText(policyData(keydesk.project, credentials, { environments: { staging: {}, production: {} } }));
   const parsed = parsePolicy(text, 'policy.yaml');
   if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
-  await keydesk.adminDeps.deploymentLedger.recordToken(instance, { sha256: parsed.sha256, text });
+  await keydesk.adminDeps.deploymentLedger.recordToken(instance, {
+    sha256: parsed.sha256,
+    text,
+    teams: namedTeams(parsed.policy),
+  });
 };
 const iso = (time: number) => new Date(time).toISOString();
 

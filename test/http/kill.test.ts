@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MAX_BLOCKS } from '../../shared/core/kill-switch.ts';
+import { namedTeams } from '../../shared/core/policy/named-teams.ts';
 import { databaseOf, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { everyKindPolicyText } from '../fixtures/policies.ts';
 
@@ -129,7 +130,10 @@ describe('a name in a selector', () => {
     await document(`grants/${grant_id}`).update({ 'subject.build_branch': 'main\u202e' });
     await keydesk.adminDeps.deploymentLedger.recordToken(
       { version: '0.2.0', revision: null, started_at: keydesk.clock.now() },
-      { sha256: keydesk.tokenDeps.policy.sha256, text: everyKindPolicyText(keydesk.project) },
+      {
+        ...{ sha256: keydesk.tokenDeps.policy.sha256, text: everyKindPolicyText(keydesk.project) },
+        teams: namedTeams(keydesk.tokenDeps.policy.policy),
+      },
     );
     const { json } = await kill({ selector: { build_branch: 'main' } });
     expect(json.error_description).toContain('Did you mean main<U+202E>?');

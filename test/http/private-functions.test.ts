@@ -1,6 +1,7 @@
 // reader and admin over HTTP: who is let in, what a route accepts, what is logged.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { namedTeams } from '../../shared/core/policy/named-teams.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { responseProblems } from '../fixtures/openapi.ts';
 import { everyKindPolicyText } from '../fixtures/policies.ts';
@@ -229,7 +230,10 @@ describe('POST /kill', () => {
     const { grant_id } = await issue();
     await keydesk.adminDeps.deploymentLedger.recordToken(
       { version: '0.2.0', revision: null, started_at: keydesk.clock.now() },
-      { sha256: keydesk.tokenDeps.policy.sha256, text: everyKindPolicyText(keydesk.project) },
+      {
+        ...{ sha256: keydesk.tokenDeps.policy.sha256, text: everyKindPolicyText(keydesk.project) },
+        teams: namedTeams(keydesk.tokenDeps.policy.policy),
+      },
     );
     await kill({ all: true });
     for (const [selector, message] of [

@@ -100,8 +100,8 @@ describe('the token endpoint', () => {
       ['subject_token_type', 'jwt', 'parameter_invalid'],
       ['requested_token_type', `${TOKEN_TYPE}id_token`, 'parameter_invalid'],
       ['requested_token_type', `${TOKEN_TYPE}refresh_token`, 'parameter_invalid'],
-      ['actor_token', 'somebody', 'parameter_not_supported'],
-      ['actor_token_type', `${TOKEN_TYPE}jwt`, 'parameter_not_supported'],
+      ['actor_token', 'somebody', 'parameter_missing'],
+      ['actor_token_type', `${TOKEN_TYPE}jwt`, 'parameter_missing'],
       ...[
         '0',
         '59',

@@ -45,6 +45,8 @@ const IMPORTS: readonly (readonly [string, string, boolean])[] = [
   ['shared/google', '../operations/issue-token.ts', true],
   ['shared/google', '../operations/ports.ts', false],
   ['shared/buildkite', '../google/x.ts', true],
+  ['shared/identity-providers', '../buildkite/x.ts', true],
+  ['shared/identity-providers', '../oidc/x.ts', false],
   ['shared/firestore', '../ledger/x.ts', true],
   ['shared/ledger', '../google/x.ts', true],
   ['shared/ledger', '../firestore/x.ts', false],

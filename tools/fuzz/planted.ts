@@ -16,7 +16,7 @@ interface Planted {
 export const PLANTED: readonly Planted[] = [
   {
     target: 'job-token',
-    file: 'shared/buildkite/job-token.ts',
+    file: 'shared/oidc/acceptance.ts',
     find: 'if (aud !== audience)',
     replace: 'if (!String(aud).startsWith(audience))',
   },
@@ -25,6 +25,18 @@ export const PLANTED: readonly Planted[] = [
     file: 'shared/buildkite/job-token.ts',
     find: 'if (!isSignedByOneOf(',
     replace: "if (kid !== 'b' && !isSignedByOneOf(",
+  },
+  {
+    target: 'agent-token',
+    file: 'shared/identity-providers/agent-token.ts',
+    find: 'issuer === payload.iss',
+    replace: 'String(payload.iss).startsWith(issuer)',
+  },
+  {
+    target: 'agent-token',
+    file: 'shared/identity-providers/agent-token.ts',
+    find: '!Array.isArray(inner) && Object.hasOwn(inner, member)',
+    replace: 'true',
   },
   {
     target: 'caller-token',

@@ -63,6 +63,7 @@ export const SPOTS: Readonly<Record<string, Spots>> = {
   admin: calledBy('admins'),
   webhook_tokens: onSecret('webhook-tokens'),
   buildkite_api_token: onSecret('buildkite-api-token'),
+  buildkite_teams_api_token: onSecret('buildkite-teams-api-token'),
   build_logs: (target, identity) => [{ resource: `project ${target.project}`, member: memberOf(target, identity) }],
   build_images: (target, identity) => [
     { resource: `repository ${repositoryName(target)}`, member: memberOf(target, identity) },

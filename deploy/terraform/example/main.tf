@@ -49,8 +49,9 @@ module "keydesk" {
 
   rules_managed_externally = var.rules_managed_externally
 
-  webhook_tokens_version      = var.webhook_tokens_version
-  buildkite_api_token_version = var.buildkite_api_token_version
+  webhook_tokens_version            = var.webhook_tokens_version
+  buildkite_api_token_version       = var.buildkite_api_token_version
+  buildkite_teams_api_token_version = var.buildkite_teams_api_token_version
 
   create_policy_accounts = var.create_policy_accounts
   grant_bucket_roles     = var.grant_bucket_roles

@@ -90,6 +90,12 @@ variable "buildkite_api_token_version" {
   default     = null
 }
 
+variable "buildkite_teams_api_token_version" {
+  type        = string
+  description = "Number of the secret version of the Buildkite API token that reads teams, or null."
+  default     = null
+}
+
 variable "readers" {
   type        = map(string)
   description = "Who may read grants, status and reviews."

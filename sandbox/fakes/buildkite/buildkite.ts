@@ -14,11 +14,12 @@ import {
   type RequestedToken,
   respondToAgent,
 } from './agent-api.ts';
-import { createBuilds, type FakeBuilds, type FakeUser } from './builds.ts';
+import { createBuilds, type FakeBuilds } from './builds.ts';
 import { eventBody } from './event.ts';
 import { type ListedJob, listJobs } from './jobs-of-build.ts';
 import { type FakePipeline, listPipelines, showOrganization } from './organization.ts';
 import { createServices, type FakeServices, SERVICE_SCOPES } from './services.ts';
+import { createTeams, type FakeTeams, TEAM_SCOPES } from './teams.ts';
 
 export interface Job {
   readonly id: string;
@@ -50,6 +51,7 @@ const SCOPES: Readonly<Record<string, readonly string[]>> = {
   [API_TOKEN]: ['read_builds'],
   [PERSONAL_API_TOKEN]: ['read_organizations', 'read_pipelines'],
   ...SERVICE_SCOPES,
+  ...TEAM_SCOPES,
 };
 const TOKENS = Object.keys(SCOPES);
 
@@ -88,6 +90,8 @@ export interface FakeBuildkite {
   readonly builds: FakeBuilds;
   /** Its notification services, which send nothing by themselves. */
   readonly services: FakeServices;
+  /** Its teams and people. */
+  readonly teams: FakeTeams;
   /** Runs before the response with the key set; a response that it returns is sent instead. */
   beforeKeys: (() => LocalReply | undefined) | undefined;
   /** How often the keys were requested. */
@@ -136,11 +140,12 @@ export async function startFakeBuildkite(options: {
 
   const services = createServices({ url: () => `${server.url}${organizationPath}services`, organization, now });
 
-  const people: FakeUser[] = [];
+  const teams = createTeams(() => `${server.url}/v2/organizations/${encodeURIComponent(slug)}`);
+
   const builds = createBuilds({
     names: () => ({ url: server.url, organization: slug }),
     pipeline: pipelines[0] ?? { slug: 'app', id: PIPELINE_ID },
-    ...{ people, jobsOf: (pipeline, number) => jobsOf({ pipeline, number }).map(toListed), now },
+    ...{ people: teams.people, jobsOf: (pipeline, number) => jobsOf({ pipeline, number }).map(toListed), now },
   });
 
   const handleApi = (request: LocalRequest): LocalReply => {
@@ -170,26 +175,30 @@ export async function startFakeBuildkite(options: {
     const ofBuild = within === undefined ? undefined : builds.handle(request, within, { scopes, user });
     if (ofBuild !== undefined) return typeof ofBuild === 'object' ? { headers: limits, ...ofBuild } : ofBuild;
     if (user) return FORBIDDEN;
-    const handle = apiToken === API_TOKEN ? handleJobs : handlePipelines;
+    const readsPipelines = SCOPES[apiToken]?.includes('read_pipelines');
+    const handle = apiToken === API_TOKEN ? handleJobs : readsPipelines ? handlePipelines : () => FORBIDDEN;
     const describe = () => describeAccessToken({ scopes: SCOPES[apiToken] ?? [], expires_at }, query);
     const { apiTokenExpiresAt: expires_at, beforeToken } = buildkite;
     const isKnown = within !== undefined && method === 'GET';
-    const ofPath = () => (isKnown ? handle(within, query, limits) : NOT_FOUND);
+    const ofTeams = () => teams.handle(request, within ?? '', SCOPES[apiToken] ?? []);
+    const ofPath = () => ofTeams() ?? (isKnown ? handle(within, query) : NOT_FOUND);
     const reply = isOfToken ? (beforeToken?.() ?? describe()) : ofPath();
-    return typeof reply === 'object' ? { headers: limits, ...reply } : reply;
+    if (typeof reply !== 'object') return reply;
+    // A test that says limits says all of them.
+    const isPage = reply.headers && 'link' in reply.headers;
+    return { headers: limits, ...reply, ...(isPage ? { headers: { ...limits, ...reply.headers } } : {}) };
   };
 
   const handleJobs = (path: string, query: URLSearchParams): LocalReply =>
     isOfPipelines(path) ? FORBIDDEN : (handleJob(path) ?? handleBuild(path, query) ?? NOT_FOUND);
 
   /** `GET /v2/organizations/{org}` and `GET /v2/organizations/{org}/pipelines` */
-  const handlePipelines = (path: string, query: URLSearchParams, limits: Record<string, string>): LocalReply => {
+  const handlePipelines = (path: string, query: URLSearchParams): LocalReply => {
     if (!isOfPipelines(path)) return FORBIDDEN;
     const instead = buildkite.beforePipelines?.();
     if (instead) return instead;
     if (path === '') return showOrganization(server.url, organization);
-    const listed = listPipelines(pipelines, { url: `${server.url}${organizationPath}${path}`, query });
-    return { ...listed, headers: { ...limits, ...listed.headers } };
+    return listPipelines(pipelines, { url: `${server.url}${organizationPath}${path}`, query });
   };
 
   /** `GET /v2/organizations/{org}/jobs/{id}` */
@@ -305,6 +314,7 @@ export async function startFakeBuildkite(options: {
     organization,
     builds,
     services,
+    teams,
     jobRequests,
     tokenRequests,
     apiTokenExpiresAt: null,

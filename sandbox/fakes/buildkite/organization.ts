@@ -42,16 +42,25 @@ export function listPipelines(
   const filter = FILTERS.find((name) => query.has(name));
   if (unknown.length > 0) return refuse(`unknown parameter: ${unknown.join(', ')}`);
   if (filter !== undefined) return refuse(`the sandbox does not filter by ${filter}`);
+  return listPage(pipelines, { url, query, show: (pipeline) => toListed(url, pipeline) });
+}
+
+/** A page of a list: 30 entries, or up to 100 by request. @param list.url of the list */
+export function listPage<Entry>(
+  entries: readonly Entry[],
+  list: { readonly url: string; readonly query: URLSearchParams; readonly show: (entry: Entry) => unknown },
+): LocalResponse {
+  const { url, query, show } = list;
   const size = query.get('per_page') ?? '30';
   if (!/^[1-9][0-9]?$|^100$/.test(size)) return refuse('per_page must be from 1 to 100');
   const page = query.get('page') ?? '1';
   if (!/^[1-9][0-9]{0,3}$/.test(page)) return refuse('page must be a number from 1');
-  const last = Math.max(1, Math.ceil(pipelines.length / Number(size)));
+  const last = Math.max(1, Math.ceil(entries.length / Number(size)));
   const start = (Number(page) - 1) * Number(size);
   return {
     status: 200,
     headers: linkHeader(url, { size, page: Number(page), last }),
-    json: pipelines.slice(start, start + Number(size)).map((pipeline) => toListed(url, pipeline)),
+    json: entries.slice(start, start + Number(size)).map(show),
   };
 }
 

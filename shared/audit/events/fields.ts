@@ -25,6 +25,7 @@ export function sharedFields() {
   const pipeline_slug = text.describe("the pipeline's slug");
   const service_account = text.describe("the account's e-mail address");
   const pool = text.describe('the credential that the pool serves');
+  const team_id = text.describe('the UUID of a Buildkite team');
   const token_sha256 = text.describe('SHA-256 of the token, in hex');
   const actor = text.describe('the verified e-mail address of who did it');
   const kill_switch_id = text.describe('id of the document in `kill_switches`');
@@ -55,6 +56,7 @@ export function sharedFields() {
     job_id: job_id.optional(),
     service_account: service_account.optional(),
     build_record_id: text.optional().describe('id of the document in `builds`'),
+    team_id: team_id.optional(),
     dependency,
     error,
     code,
@@ -102,6 +104,7 @@ export function sharedFields() {
     pipeline_slug,
     service_account,
     pool,
+    team_id,
     token_sha256,
     actor,
     kill_switch_id,

@@ -5,6 +5,7 @@ import { END_CAUSE_NAMES } from '../../core/grant/end-causes.ts';
 import { GRANT_STATES } from '../../core/grant/grant.ts';
 import { REVOCATIONS } from '../../core/kinds/kind.ts';
 import { KIND_NAMES } from '../../core/kinds/kinds.ts';
+import { conditionsOnWire } from '../../core/operator-api/conditions.ts';
 import { defineEvent } from './definition.ts';
 import { listOf, type SharedFields } from './fields.ts';
 
@@ -27,18 +28,7 @@ export const recordFields = ({ text, count, time, ...shared }: SharedFields) => 
   environment: shared.environment,
   rule: text.describe('the rule that granted it'),
   policy_sha256: text.describe('SHA-256 of the policy that has the rule'),
-  conditions: z
-    .object({
-      team: z.object({ id: text, access: text, read_at: time }).nullable(),
-      created_by: z.object({ user_id: text, team_id: text, read_at: time }).nullable(),
-      approval: z
-        .object({
-          ...{ step_key: text, job_id: text, approved_by: text, approved_at: time, team_id: text, read_at: time },
-          reason: text.nullable(),
-        })
-        .nullable(),
-      agent: z.object({ provider: text, claims: z.record(text, text) }).nullable(),
-    })
+  conditions: conditionsOnWire
     .nullable()
     .describe(
       'by what the conditions of the rule hold, with the UUIDs of people and teams; `null` for a rule without conditions',
@@ -108,6 +98,20 @@ export const GRANT_EVENTS = {
     severity: 'INFO',
     labels,
     message: (grant) => `${nameOf(grant)}: issued`,
+  }),
+  'grant.break_glass': defineEvent({
+    means:
+      'The first token of a grant by a rule for emergencies is about to leave. The line `grant.issued` of the same request has its job.',
+    fields: ({ grant_id, credential, environment, job_id, pipeline_slug, text, time }) => ({
+      ...{ grant_id, credential, environment, job_id, pipeline_slug },
+      rule: text.describe('the rule that granted it'),
+      approved_by: text.describe('the UUID of the Buildkite user who approved it'),
+      approved_at: time.describe('when the step was unblocked'),
+      reason: text.describe("the reason that the build's metadata state"),
+    }),
+    severity: 'CRITICAL',
+    labels: { credential: 'credential', environment: 'environment' },
+    message: (grant) => `${nameOf(grant)}: break-glass access, approved by ${grant.approved_by}: ${grant.reason}`,
   }),
   'grant.revoked': defineEvent({
     means: 'Access was taken away: the grant document is closed, or IAM confirmed that the account is disabled.',

@@ -2,7 +2,11 @@
 
 import * as z from 'zod';
 import { defineEvent } from './definition.ts';
-import type { SharedFields } from './fields.ts';
+import { listOf, type SharedFields } from './fields.ts';
+
+const API_TOKEN_SETTINGS = ['KEYDESK_BUILDKITE_API_TOKEN', 'KEYDESK_BUILDKITE_TEAMS_API_TOKEN'] as const;
+/** The setting that has an API token of the sweep. */
+export type SweepApiTokenSetting = (typeof API_TOKEN_SETTINGS)[number];
 
 const poolReport = ({ count }: SharedFields) => ({
   size: count.describe('how many accounts the pool has'),
@@ -99,9 +103,46 @@ export const SWEEP_EVENTS = {
   }),
   'api_token.expiring': defineEvent({
     means:
-      'Written by each check of the API token for Buildkite, which is once an hour, when it expires in less than 48 hours. Then the sweep no longer finds ends of jobs whose webhook was lost.',
-    fields: ({ time }) => ({ api_token_expires_at: time.describe('when the API token for Buildkite expires') }),
+      'Written by each check of an API token for Buildkite, which is once an hour, when it expires in less than 48 hours. Then the sweep no longer finds ends of jobs whose webhook was lost, or no longer reads teams.',
+    fields: ({ time }) => ({
+      setting: z.enum(API_TOKEN_SETTINGS).describe('the setting that has the API token'),
+      api_token_expires_at: time.describe('when the API token for Buildkite expires'),
+    }),
     severity: 'WARNING',
-    message: ({ api_token_expires_at }) => `the API token for Buildkite expires at ${api_token_expires_at}`,
+    message: ({ setting, api_token_expires_at }) => `the API token in ${setting} expires at ${api_token_expires_at}`,
+  }),
+  'teams.read': defineEvent({
+    means:
+      'One line with every sweep, where rules of the policy name teams: how many of them the sweep read at Buildkite.',
+    fields: ({ count }) => ({
+      teams_named: count.describe('teams that rules of the policy name'),
+      teams_read: count.describe('how many of them this sweep read, all members and pipelines of each'),
+      buildkite_calls: count.describe('in how many calls'),
+      failed: count.describe('how many things failed, each with a line `task.failed`'),
+    }),
+    severity: { of: ['INFO', 'WARNING'], by: ({ failed }) => (failed > 0 ? 'WARNING' : 'INFO') },
+    message: ({ teams_read, teams_named, failed }) => `${teams_read} of ${teams_named} teams read, ${failed} failed`,
+  }),
+  'teams.stale': defineEvent({
+    means:
+      'Written by each sweep while the copy of a team is older than half of `limits.teamsMaxAge`. ERROR: one is too old, or was never read. Then no rule that needs that team grants anything, and all other rules go on.',
+    fields: ({ count, team_id, text }) => ({
+      teams_stale: count.describe('how many teams have such a copy, or none'),
+      teams_too_old: count.describe('how many of them no rule uses any more'),
+      teams: listOf(
+        z.object({
+          team_id,
+          name: text,
+          state: z.enum(['aging', 'too_old']),
+          age_s: count.nullable(),
+          failure: text.nullable(),
+        }),
+      ).describe(
+        'the 20 whose copy is the oldest. `name` is the name in the policy. `age_s` is `null` for a team that was never read. `failure` is the code of the last failure to read it',
+      ),
+    }),
+    severity: { of: ['WARNING', 'ERROR'], by: ({ teams_too_old }) => (teams_too_old > 0 ? 'ERROR' : 'WARNING') },
+    message: ({ teams_stale, teams_too_old }) =>
+      `the copies of ${teams_stale} teams are old, ${teams_too_old} of them too old: no rule that needs one of those grants anything`,
   }),
 };

@@ -28,9 +28,10 @@ export const TOKEN_EVENTS = {
   }),
   'issuer_keys.unusable': defineEvent({
     means:
-      "Buildkite's key set has no key that could verify a job token. The keys in hand stay in use, for a day at most. One line a minute and instance at most.",
+      'The key set of Buildkite, or of an identity provider of the policy, has no key that could verify a token. `dependency` names it. The keys in hand stay in use, for a day at most. One line a minute, key set and instance at most.',
     fields: ({ code, dependency, error }) => ({ dependency, error, code }),
     severity: 'ERROR',
-    message: (given) => `the issuer's key set cannot be used, and the keys in hand stay in use: ${given.error}`,
+    message: ({ dependency, error }) =>
+      `${dependency}: the key set cannot be used, and the keys in hand stay in use: ${error}`,
   }),
 };

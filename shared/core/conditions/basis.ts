@@ -22,6 +22,8 @@ export const conditionBasisSchema = z.object({
       read_at: time,
       /** Why, as the metadata of the build say; null where they do not. */
       reason: z.string().nullable(),
+      /** The rule is for emergencies. */
+      break_glass: z.boolean(),
     })
     .nullable(),
   /** The identity provider whose token the request had, and those of its claims that the policy declares. */

@@ -47,6 +47,7 @@ export const UNMET_REASONS = [
   'approval_expired',
   'approval_in_future',
   'approval_ambiguous',
+  'approval_without_reason',
   'build_differs',
   'agent_token_missing',
   'agent_of_other_provider',
@@ -125,7 +126,7 @@ function judgeCreator({ team: name }: CreatedBy, question: Question): Judged {
   return { met: { created_by: { user_id: build.creator, team_id: team.id, read_at: team.read_at } } };
 }
 
-function judgeApproval({ step, by, within, not }: Approval, question: Question): Judged {
+function judgeApproval({ step, by, within, not, use }: Approval, question: Question): Judged {
   const { claims, facts, now } = question;
   const build = buildOfJob(claims, facts);
   if (build === 'other') return notApproved('build_differs');
@@ -141,11 +142,22 @@ function judgeApproval({ step, by, within, not }: Approval, question: Question):
     if (build.creator === null) return notApproved('creator_unknown');
     if (build.creator === unblocked_by) return notApproved('approver_is_creator');
   }
+  if (use === 'break-glass' && !build?.reason) return notApproved('approval_without_reason');
   const team = knownTeam(by, question);
   if (!team) return { outcome: 'unknown', condition: 'approval', unknown: 'team', team: by };
   if (!team.record.members.includes(unblocked_by)) return notApproved('approver_not_in_team');
   const approval = { step_key: step, job_id, approved_by: unblocked_by, approved_at: unblocked_at };
-  return { met: { approval: { ...approval, team_id: team.id, read_at: team.read_at, reason: build?.reason ?? null } } };
+  return {
+    met: {
+      approval: {
+        ...approval,
+        team_id: team.id,
+        read_at: team.read_at,
+        reason: build?.reason ?? null,
+        break_glass: use === 'break-glass',
+      },
+    },
+  };
 }
 
 /**

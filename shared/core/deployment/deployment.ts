@@ -2,6 +2,7 @@
 // Times are milliseconds since the epoch and end in `_at`. Knows nothing about where records are kept.
 
 import * as z from 'zod';
+import { TEAM_NAMED_MS } from '../timing.ts';
 
 const instanceFields = {
   version: z.string(),
@@ -57,8 +58,27 @@ export type Swept = z.output<z.ZodObject<typeof swept>> & { readonly jobs_reconc
 const lostWebhooks = z.array(z.object({ found_at: z.number(), jobs: z.number() }));
 const LOST_WEBHOOKS_MS = 3_600_000;
 
+/** What the sweep needs to know of the policy to read the teams that its rules name. */
+const namedTeams = {
+  organization_slug: z.string().nullable().default(null),
+  /** Seconds. */
+  teams_max_age: z.number().nullable().default(null),
+  teams: z
+    .array(z.object({ id: z.string(), name: z.string(), first_named_at: z.number(), last_named_at: z.number() }))
+    .default([]),
+};
+export type NamedTeams = z.output<z.ZodObject<typeof namedTeams>>;
+
+/** Of a policy: its organization, and the teams that its rules name. */
+export interface PolicyTeams {
+  readonly organization_slug: string;
+  /** Seconds. */
+  readonly max_age: number;
+  readonly teams: readonly { readonly id: string; readonly name: string }[];
+}
+
 export const deploymentSchema = z.discriminatedUnion('function', [
-  z.object({ function: z.literal('token'), ...common, policy_sha256: z.string() }),
+  z.object({ function: z.literal('token'), ...common, policy_sha256: z.string(), ...namedTeams }),
   z.object({
     function: z.literal('webhook'),
     ...common,
@@ -71,6 +91,7 @@ export const deploymentSchema = z.discriminatedUnion('function', [
     ...swept,
     lost_webhooks: lostWebhooks.default([]),
     buildkite_api_token: apiToken.nullable(),
+    buildkite_teams_api_token: apiToken.nullable().default(null),
   }),
   z.object({ function: z.literal('reader'), ...common }),
   z.object({ function: z.literal('admin'), ...common }),
@@ -84,10 +105,48 @@ export type ApiTokenCheck = { readonly checked_at: number } & (
   | { readonly failure: string }
 );
 
-/** What a sweep adds to the record: undefined leaves it as it is. The API token is null where none is configured. */
+/** What a sweep adds to the record: undefined leaves it as it is. An API token is null where none is configured. */
 export interface SweepNews {
   readonly swept?: Swept | undefined;
   readonly apiToken?: ApiTokenCheck | null | undefined;
+  readonly teamsApiToken?: ApiTokenCheck | null | undefined;
+}
+
+/**
+ * The teams of the policy, and those that another instance named lately: while a policy is being deployed, instances of both start, and
+ * the sweep has to read the teams of both.
+ * @param known the record until now
+ */
+export function toTokenDeployment(
+  known: Deployment | undefined,
+  {
+    instance,
+    policy_sha256,
+    teams: { organization_slug, max_age, teams },
+    now,
+  }: {
+    readonly instance: Instance;
+    readonly policy_sha256: string;
+    readonly teams: PolicyTeams;
+    readonly now: number;
+  },
+): DeploymentOf<'token'> {
+  const before = known?.function === 'token' ? known.teams : [];
+  const ids = new Set(teams.map(({ id }) => id));
+  const others = before.filter(({ id, last_named_at }) => !ids.has(id) && last_named_at > now - TEAM_NAMED_MS);
+  const firstNamed = (id: string) => before.find((team) => team.id === id)?.first_named_at ?? now;
+  return {
+    function: 'token',
+    ...instance,
+    written_at: now,
+    policy_sha256,
+    organization_slug,
+    teams_max_age: max_age,
+    teams: [
+      ...teams.map(({ id, name }) => ({ id, name, first_named_at: firstNamed(id), last_named_at: now })),
+      ...others,
+    ],
+  };
 }
 
 /** @param keys in the order of the setting, each with what this instance accepted. @param known the record until now */
@@ -128,12 +187,14 @@ export function toSweepDeployment(
         : []),
     ],
     buildkite_api_token: toApiToken(before.buildkite_api_token, news.apiToken),
+    buildkite_teams_api_token: toApiToken(before.buildkite_teams_api_token, news.teamsApiToken),
   };
 }
 
 const NEVER_SWEPT = {
   ...{ last_sweep_at: null, last_sweep_ok: null, oldest_pending_at: null, left: null, lost_webhooks: [] },
   buildkite_api_token: null,
+  buildkite_teams_api_token: null,
 };
 
 /** After a failure, scopes and expiry stay as Buildkite last said. */

@@ -18,6 +18,13 @@ const COMMON: FieldsOf<'reader'> = {
 export const DEPLOYMENT_FIELDS: FieldsOf<'token'> & FieldsOf<'webhook'> & FieldsOf<'sweep'> = {
   ...COMMON,
   policy_sha256: 'SHA-256 of the policy by which that instance decides: the id of a document in `policies`',
+  organization_slug: "the policy's organization, as the path of Buildkite's API has it",
+  teams_max_age: '`limits.teamsMaxAge` of the policy, in seconds',
+  teams: 'the teams that rules of the policy name, and those of other instances within a day. The sweep reads them',
+  'teams.id': 'the UUID of the team',
+  'teams.name': 'its name in the policy',
+  'teams.first_named_at': 'when an instance first named it, without a day in between',
+  'teams.last_named_at': 'when an instance last named it',
   keys: 'the keys in `KEYDESK_WEBHOOK_TOKENS`, in the order of that setting. `signed_by_key` of `webhook.accepted` counts them from 1',
   'keys.fingerprint':
     'the first 12 hex digits of SHA-256 over `keydesk webhook key`, a newline and the key. It does not reveal the key, but confirms a guess: use the long random token that Buildkite makes',
@@ -53,6 +60,12 @@ export const DEPLOYMENT_FIELDS: FieldsOf<'token'> & FieldsOf<'webhook'> & Fields
     'when it expires, as Buildkite last said; null when it does not expire, or before Buildkite said',
   'buildkite_api_token.checked_at': 'when Buildkite was last requested to say so',
   'buildkite_api_token.failure': 'the code of the failure of that request; null when Buildkite said so',
+  buildkite_teams_api_token: 'the same of the API token that reads teams',
+  'buildkite_teams_api_token.scopes': 'its scopes, as Buildkite last said; null before Buildkite said',
+  'buildkite_teams_api_token.expires_at':
+    'when it expires, as Buildkite last said; null when it does not expire, or before Buildkite said',
+  'buildkite_teams_api_token.checked_at': 'when Buildkite was last requested to say so',
+  'buildkite_teams_api_token.failure': 'the code of the failure of that request; null when Buildkite said so',
 };
 
 export const POLICY_FIELDS: StoredFields<Omit<z.output<typeof policyRecordSchema>, 'text_gzip'>> & {

@@ -11,6 +11,8 @@ export interface GrantFilters {
   readonly environment?: string | undefined;
   /** Whose tokens it has, or had under an earlier lease. */
   readonly account?: string | undefined;
+  /** Of its latest tokens, or of earlier ones that may still be accepted. */
+  readonly approved_by?: string | undefined;
   readonly job_id?: string | undefined;
   /** Of a token that is on record. */
   readonly token_sha256?: string | undefined;
@@ -33,6 +35,7 @@ export function fitsFilters(grant: Grant, filters: GrantFilters): boolean {
     [environment, filters.environment],
   ];
   if (wanted.some(([value, demanded]) => demanded !== undefined && value !== demanded)) return false;
+  if (filters.approved_by !== undefined && !approversOf(grant).includes(filters.approved_by)) return false;
   if (filters.states && !filters.states.includes(state)) return false;
   if (filters.account !== undefined && !accountsOfGrant(grant).includes(filters.account)) return false;
   if (filters.token_sha256 !== undefined && !tokens.some(({ sha256 }) => sha256 === filters.token_sha256)) return false;
@@ -45,6 +48,10 @@ export function fitsFilters(grant: Grant, filters: GrantFilters): boolean {
  */
 function couldBeUsed({ created_at, access_ended_at, expires_at }: Grant, { from, to }: GrantFilters): boolean {
   return (to === undefined || created_at < to) && (from === undefined || (access_ended_at ?? expires_at) >= from);
+}
+
+function approversOf({ conditions, superseded }: Grant): (string | null | undefined)[] {
+  return [conditions?.approval?.approved_by, ...superseded.map(({ approved_by }) => approved_by)];
 }
 
 function accountsOfGrant(grant: Grant): string[] {

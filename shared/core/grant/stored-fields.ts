@@ -31,6 +31,7 @@ export const GRANT_FIELDS: StoredFields<Grant> = {
   'conditions.approval.team_id': 'the UUID of the team that the user is a member of',
   'conditions.approval.read_at': 'when the team was read from Buildkite',
   'conditions.approval.reason': "the build's metadata `break-glass-reason`; null where it has none",
+  'conditions.approval.break_glass': 'whether the rule is for emergencies',
   'conditions.agent': "the machine's token; null where the rule does not demand one",
   'conditions.agent.provider': 'the identity provider, by its name in the policy',
   'conditions.agent.claims': 'the claims of the token that the policy declares, by their names in the policy',

@@ -84,7 +84,7 @@ export const AGENT_TOKEN_ADVICE: Readonly<Record<AgentTokenReason, Advice>> = {
     whatToDo: 'Check whether the variable holds an error message, or a token that was cut off.',
   },
   agent_token_issuer_wrong: {
-    when: 'Its issuer is not that of an identity provider which the matching rules name.',
+    when: 'The matching rules name no identity provider with its issuer.',
     whatToDo: 'Compare `iss` of the token with `issuer` in `identityProviders`, to the letter.',
   },
   agent_token_audience_wrong: {
@@ -251,7 +251,7 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   },
   content_type_not_supported: { when: 'The body is not a form.', whatToDo: 'Send a form, not JSON.' },
   request_too_large: {
-    when: 'The job token is larger than 8 KiB, or the body larger than 16 KiB.',
-    whatToDo: 'Check what is sent in place of the job token.',
+    when: 'A token is larger than 8 KiB, or the body larger than 16 KiB.',
+    whatToDo: 'Check what is sent in place of the token.',
   },
 };

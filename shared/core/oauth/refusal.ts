@@ -189,6 +189,7 @@ const APPROVAL_PROBLEMS: Readonly<Record<ApprovalProblem, string>> = {
   approval_expired: 'it was too long ago. Start a new build',
   approval_in_future: "Buildkite's time for it lies ahead",
   approval_ambiguous: 'the build has several steps with this key. Give each step a key of its own',
+  approval_without_reason: 'the build states no reason. Set its metadata break-glass-reason, and start a new build',
   build_differs: 'another build of the pipeline has this number',
 };
 

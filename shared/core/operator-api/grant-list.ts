@@ -27,6 +27,13 @@ export const grantFiltersOnWire = z.strictObject({
   account: text
     .optional()
     .describe('the e-mail address of a service account, pooled or shared; also of an earlier lease'),
+  approver: z
+    .uuid('must be a UUID, such as 0184990a-477b-4fa8-9968-496074483cee')
+    .transform((id) => id.toLowerCase())
+    .optional()
+    .describe(
+      'the UUID of the Buildkite user who unblocked a step for it; also of earlier tokens that may still be accepted',
+    ),
   job_id: z
     .uuid('must be a UUID, such as 0184990a-477b-4fa8-9968-496074483cee')
     .transform((id) => id.toLowerCase())
@@ -104,13 +111,14 @@ export function withDefaultState(
 }
 
 export function toGrantFilters(written: GrantFiltersOnWire): GrantFilters {
-  const { pipeline, branch, state, from, to, ...same } = withDefaultState(written);
+  const { pipeline, branch, approver, state, from, to, ...same } = withDefaultState(written);
   const byPipeline = pipeline !== undefined && UUID.test(pipeline);
   return {
     ...same,
     pipeline_id: byPipeline ? pipeline.toLowerCase() : undefined,
     pipeline_slug: byPipeline ? undefined : pipeline,
     build_branch: branch,
+    approved_by: approver,
     states: state === 'all' ? undefined : state === 'live' ? LIVE_STATES : [state],
     from: from === undefined ? undefined : Date.parse(from),
     to: to === undefined ? undefined : Date.parse(to),

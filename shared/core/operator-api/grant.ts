@@ -10,6 +10,7 @@ import type { KillSwitchRecord } from '../kill-switch.ts';
 import { KIND_NAMES } from '../kinds/kinds.ts';
 import { isPooledGrant } from '../kinds/pooled-service-account.ts';
 import { toJobFields } from '../subject/buildkite-job.ts';
+import { conditionsOnWire, conditionsToWire } from './conditions.ts';
 
 const time = z.iso.datetime();
 const ACCESS = ['open', 'ended_usable', 'over'] as const;
@@ -33,6 +34,10 @@ export const grantSummarySchema = z.object({
   revocation: z.enum(['immediate', 'propagating', 'expiry']),
   rule: z.string(),
   policy_sha256: z.string(),
+  conditions: conditionsOnWire
+    .nullable()
+    .default(null)
+    .describe('by what the conditions of the rule held at the latest issuance; null: the rule has none'),
   job: z.record(z.string(), z.union([z.string(), z.number()]).nullable()).describe("the job, by Buildkite's names"),
   service_account: z.string().nullable().describe('the account whose tokens it has'),
   past_leases: z
@@ -73,6 +78,7 @@ export const grantDetailsSchema = grantSummarySchema.extend({
       z.object({
         rule: z.string(),
         policy_sha256: z.string(),
+        approved_by: z.string().nullable().default(null).describe('the UUID of the Buildkite user who approved them'),
         scopes: z.array(z.string()),
         storage: storageSchema,
         expires_at: time,
@@ -133,6 +139,7 @@ export function toGrantSummary(grant: Grant, now: number): GrantSummary {
     revocation,
     rule,
     policy_sha256,
+    conditions: grant.conditions && conditionsToWire(grant.conditions),
     job: toJobFields(grant.subject),
     service_account: 'service_account' in grant ? grant.service_account : null,
     past_leases: pastLeasesOf(grant),

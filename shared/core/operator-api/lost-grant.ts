@@ -6,6 +6,7 @@ import { END_CAUSE_NAMES } from '../grant/end-causes.ts';
 import { GRANT_STATES } from '../grant/grant.ts';
 import { REVOCATIONS } from '../kinds/kind.ts';
 import { KIND_NAMES } from '../kinds/kinds.ts';
+import { conditionsOnWire } from './conditions.ts';
 
 /** The most of one request: its body has 64 KiB at most. */
 export const MAX_LOST_GRANTS = 20;
@@ -38,6 +39,7 @@ export const lostGrantSchema = z.object({
   environment: text,
   rule: text,
   policy_sha256: text,
+  conditions: conditionsOnWire.nullable().default(null),
   kind: z.enum(KIND_NAMES),
   revocation: z.enum(REVOCATIONS),
   state: z.enum(GRANT_STATES),

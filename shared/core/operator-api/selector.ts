@@ -22,6 +22,9 @@ export const selectorOnWire = z
       .string()
       .regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits, in lower case')
       .optional(),
+    approved_by: uuid
+      .optional()
+      .describe('the UUID of a Buildkite user: tokens were issued because this person unblocked a step'),
     issued_since: givenTime.optional().describe('a token was issued then or later'),
   })
   .describe('all members that are given must match');

@@ -1,12 +1,20 @@
 // What is deployed and whether it works, as `GET /status` shows it. Times are ISO 8601.
 
 import * as z from 'zod';
+import { TEAM_STATES } from '../conditions/team-age.ts';
 import { type Deployment, poolSchema } from '../deployment/deployment.ts';
 import { toIso, toIsoOrNull } from '../iso-time.ts';
 import { PROBLEM_CODES } from '../status/problems.ts';
-import type { Status } from '../status/status.ts';
+import type { DeploymentOf, Status, TeamStatus } from '../status/status.ts';
 
 const time = z.iso.datetime();
+
+const apiToken = z.object({
+  scopes: z.array(z.string()).nullable(),
+  expires_at: time.nullable(),
+  checked_at: time,
+  failure: z.string().nullable(),
+});
 
 export const statusSchema = z.object({
   as_of: time,
@@ -48,14 +56,26 @@ export const statusSchema = z.object({
   live_grants: z.record(z.string(), z.number()).describe('by environment'),
   live_grants_complete: z.boolean().describe('false: there are at least as many as are counted, and perhaps more'),
   blocks: z.number().describe('how many blocks are in force'),
-  buildkite_api_token: z
-    .object({
-      scopes: z.array(z.string()).nullable(),
-      expires_at: time.nullable(),
-      checked_at: time,
-      failure: z.string().nullable(),
-    })
-    .nullable(),
+  buildkite_api_token: apiToken.nullable(),
+  buildkite_teams_api_token: apiToken.nullable().describe('the API token that reads teams'),
+  teams: z
+    .array(
+      z.object({
+        id: z.string(),
+        name: z.string().describe('the name in the policy'),
+        state: z
+          .enum(TEAM_STATES)
+          .describe(
+            '`aging`: the copy is older than half of what the policy allows. `too_old`: no rule that needs the team grants anything. `pending`: not read yet',
+          ),
+        read_at: time.nullable().describe('when reading the copy began'),
+        members: z.number().nullable(),
+        pipelines: z.number().nullable(),
+        failure: z.string().nullable().describe('the code of the failure to read it since'),
+        failed_at: time.nullable(),
+      }),
+    )
+    .describe('the Buildkite teams that rules of the policy name'),
 });
 export type StatusView = z.output<typeof statusSchema>;
 
@@ -93,13 +113,29 @@ export function toStatusView(status: Status, now: number): StatusView {
     live_grants: Object.fromEntries([...live].sort()),
     live_grants_complete: live_complete,
     blocks: blocks.length,
-    buildkite_api_token: sweep?.buildkite_api_token
-      ? {
-          ...sweep.buildkite_api_token,
-          expires_at: toIsoOrNull(sweep.buildkite_api_token.expires_at),
-          checked_at: toIso(sweep.buildkite_api_token.checked_at),
-        }
-      : null,
+    buildkite_api_token: toApiToken(sweep?.buildkite_api_token),
+    buildkite_teams_api_token: toApiToken(sweep?.buildkite_teams_api_token),
+    teams: status.namedTeams.map(toTeam),
+  };
+}
+
+function toApiToken(
+  token: DeploymentOf<'sweep'>['buildkite_api_token'] | undefined,
+): StatusView['buildkite_api_token'] {
+  return token ? { ...token, expires_at: toIsoOrNull(token.expires_at), checked_at: toIso(token.checked_at) } : null;
+}
+
+function toTeam({ id, name, state, record }: TeamStatus): StatusView['teams'][number] {
+  const isRead = record && record.read_at !== null;
+  return {
+    id,
+    name,
+    state,
+    read_at: toIsoOrNull(record?.read_at),
+    members: isRead ? record.members.length : null,
+    pipelines: isRead ? Object.keys(record.pipelines).length : null,
+    failure: record?.failure ?? null,
+    failed_at: toIsoOrNull(record?.failed_at),
   };
 }
 

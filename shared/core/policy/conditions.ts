@@ -26,13 +26,20 @@ export const createdBySchema = z.strictObject({ team: teamName });
 export type CreatedBy = z.output<typeof createdBySchema>;
 
 /** `approval`: a member of the team unblocked the step of this build, at most this long ago. */
-export const approvalSchema = z.strictObject({
-  step: z.string().min(1).max(256),
-  by: teamName,
-  /** In seconds when parsed. */
-  within: durationSchema(MIN_APPROVAL_AGE, MAX_APPROVAL_AGE, 'from 1m to 24h'),
-  not: z.literal('creator', { error: 'must be creator: nobody else can be excluded' }).optional(),
-});
+export const approvalSchema = z
+  .strictObject({
+    step: z.string().min(1).max(256),
+    by: teamName,
+    /** In seconds when parsed. */
+    within: durationSchema(MIN_APPROVAL_AGE, MAX_APPROVAL_AGE, 'from 1m to 24h'),
+    not: z.literal('creator', { error: 'must be creator: nobody else can be excluded' }).optional(),
+    /** Access in an emergency: the build states a reason, and each use raises an alert and is listed in reviews. */
+    use: z.literal('break-glass', { error: 'must be break-glass, or left out' }).optional(),
+  })
+  .refine(({ use, not }) => use === undefined || not === 'creator', {
+    path: ['use'],
+    message: 'is break-glass, which needs not: creator. In an emergency a second person approves too',
+  });
 export type Approval = z.output<typeof approvalSchema>;
 
 const claimValue = z.string({ error: 'must be the text that the claim has, or a list of texts' }).min(1).max(1024);

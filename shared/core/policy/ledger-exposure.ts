@@ -13,6 +13,7 @@ export const LEDGER_COLLECTIONS = [
   'firebase_users',
   'deployments',
   'policies',
+  'teams',
 ];
 
 /** What in a policy would let a job into the ledger itself, should a credential open the database it is in. */

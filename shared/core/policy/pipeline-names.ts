@@ -1,22 +1,25 @@
-// Names for the UUIDs of a Buildkite organization's pipelines, and the lines of the policy that hold them.
+// Names for the UUIDs of a Buildkite organization's pipelines and teams, and the lines of the policy that hold them.
 
 import { yamlQuoted, yamlScalar } from './yaml-scalar.ts';
 
 const LONGEST = 100;
 
+/** A pipeline or a team. */
 export interface IdentifiedPipeline {
   readonly slug: string;
   readonly id: string;
 }
 
 /**
- * A name for each pipeline that `pipelines` in a policy accepts: its slug, where that is one. No two are the same.
+ * A name for each pipeline that `pipelines` in a policy accepts: its slug, where that is one. No two are the same. `teams` accepts the same
+ * names. @param nameless for a slug without a letter or digit
  * @returns in the order of `pipelines`
  */
 export function namePipelines<P extends IdentifiedPipeline>(
   pipelines: readonly P[],
+  nameless = 'pipeline',
 ): readonly (P & { readonly name: string })[] {
-  const slugs = pipelines.map(({ slug }) => toName(slug));
+  const slugs = pipelines.map(({ slug }) => toName(slug, nameless));
   // A pipeline whose slug is a name keeps it.
   const taken = new Set(pipelines.flatMap(({ slug }, index) => (slug === slugs[index] ? [slug] : [])));
   return pipelines.map((pipeline, index) => {
@@ -30,18 +33,24 @@ export function identifiersYaml(
   organization: IdentifiedPipeline,
   pipelines: readonly (IdentifiedPipeline & { readonly name: string })[],
 ): string {
-  const lines = pipelines.map(
-    ({ name, slug, id }) => `  ${yamlScalar(name)}: ${id}${name === slug ? '' : ` # slug: ${yamlQuoted(slug)}`}`,
-  );
   return [
-    `organization: { slug: ${yamlScalar(organization.slug)}, id: ${organization.id} }`,
-    ...(lines.length > 0 ? ['pipelines:', ...lines] : ['pipelines: {}']),
-  ]
-    .map((line) => `${line}\n`)
-    .join('');
+    `organization: { slug: ${yamlScalar(organization.slug)}, id: ${organization.id} }\n`,
+    namesYaml('pipelines', pipelines),
+  ].join('');
 }
 
-function toName(slug: string): string {
+/** Names with their UUIDs, as YAML: `pipelines` or `teams` of a policy. */
+export function namesYaml(
+  key: 'pipelines' | 'teams',
+  named: readonly (IdentifiedPipeline & { readonly name: string })[],
+): string {
+  const lines = named.map(
+    ({ name, slug, id }) => `  ${yamlScalar(name)}: ${id}${name === slug ? '' : ` # slug: ${yamlQuoted(slug)}`}`,
+  );
+  return (lines.length > 0 ? [`${key}:`, ...lines] : [`${key}: {}`]).map((line) => `${line}\n`).join('');
+}
+
+function toName(slug: string, nameless: string): string {
   const name = slug
     .normalize('NFKD')
     .replaceAll(/\p{M}/gu, '')
@@ -50,7 +59,7 @@ function toName(slug: string): string {
     .replaceAll(/^-|-$/g, '');
   // A slug with a double hyphen is a name already.
   if (/^[a-z0-9][a-z0-9-]*$/.test(slug)) return slug.slice(0, LONGEST);
-  return name.slice(0, LONGEST) || 'pipeline';
+  return name.slice(0, LONGEST) || nameless;
 }
 
 function unused(name: string, taken: Set<string>): string {

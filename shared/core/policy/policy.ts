@@ -7,7 +7,7 @@ import { type Credential, credentialSchema, nameSchema } from './credential.ts';
 import { databaseSchema, resolveDatabase, tenantProblems } from './databases.ts';
 import { durationSchema } from './duration.ts';
 import { environmentProblems, environmentSchema } from './environments.ts';
-import { identityProvidersSchema } from './identity-providers.ts';
+import { identityProvidersSchema, providerProblems } from './identity-providers.ts';
 import { pipelineProblems, pipelinesSchema, resolvePipelines } from './pipelines.ts';
 import { describeIssue, type PolicyProblem, toPolicyProblems } from './problems.ts';
 import { referenceProblems } from './references.ts';
@@ -83,6 +83,7 @@ export function parsePolicyData(
     ...sharedAccountProblems({ databases: result.data.databases, credentials: policy.credentials }),
     ...pipelineProblems(result.data.pipelines),
     ...teamProblems(result.data.teams),
+    ...providerProblems(result.data.identityProviders),
     ...environmentProblems(result.data),
     ...tenantProblems(policy.credentials),
   ];

@@ -127,7 +127,8 @@ export const ruleSchema = z
     accept: acceptSchema.optional(),
   })
   .superRefine(({ match: { match, conditions } }, context) => {
-    if (conditions.created_by && !hasVerifiedCreators(match))
+    // A match with a problem of its own has not been taken apart.
+    if (conditions?.created_by && !hasVerifiedCreators(match))
       context.addIssue({ code: 'custom', path: ['match', 'created_by'], message: CREATOR_UNVERIFIED });
   })
   .transform(({ match: { match, conditions }, approval, agent, ...rule }) => ({

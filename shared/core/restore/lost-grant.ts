@@ -7,6 +7,7 @@ import { type Grant, grantSchema } from '../grant/grant.ts';
 import { grantId, grantIdOf } from '../grant/id.ts';
 import { revocableAccess } from '../kinds/kinds.ts';
 import { isPooledGrant, type PooledGrant } from '../kinds/pooled-service-account.ts';
+import { conditionsFromWire } from '../operator-api/conditions.ts';
 import type { LostGrant } from '../operator-api/lost-grant.ts';
 import { MAX_TTL } from '../policy/credential.ts';
 import type { Account } from '../pool/account.ts';
@@ -51,6 +52,7 @@ function toStoredFields(lost: LostGrant): Record<string, unknown> {
   const expires_at = Date.parse(lost.expires_at);
   return {
     ...withTimes(facts),
+    conditions: lost.conditions && conditionsFromWire(lost.conditions),
     tokens: tokens.map(withTimes),
     past_leases: past_leases.map(withTimes),
     subject: { kind: 'buildkite_job', id: job_id, ...pipeline, ...build, step_key, agent_id },

@@ -25,6 +25,15 @@ const END = [
   ...(['ended_to_access_ended_ms', 'job_finished_to_access_ended_ms'] as const),
 ];
 
+/** Of the conditions; the JSON has all of them. */
+const APPROVAL: readonly (readonly [string, (row: GrantRow) => CsvCell])[] = [
+  ['created_by', ({ conditions }) => conditions?.created_by?.user_id],
+  ['approved_by', ({ conditions }) => conditions?.approval?.approved_by],
+  ['approved_at', ({ conditions }) => conditions?.approval?.approved_at],
+  ['approval_reason', ({ conditions }) => conditions?.approval?.reason],
+  ['break_glass', ({ conditions }) => conditions?.approval?.break_glass ?? false],
+  ['agent_provider', ({ conditions }) => conditions?.agent?.provider],
+];
 const COLUMNS: readonly (readonly [string, (row: GrantRow) => CsvCell])[] = [
   ['grant_id', ({ grant_id }) => grant_id],
   ['outcome', ({ outcome }) => outcome],
@@ -32,6 +41,7 @@ const COLUMNS: readonly (readonly [string, (row: GrantRow) => CsvCell])[] = [
   ...BASIS.map((field) => [field, (row: GrantRow) => row[field]] as const),
   ...CLAIMS.map((claim) => [claim, ({ job }: GrantRow) => job[claim]] as const),
   ...ACCESS.map((field) => [field, (row: GrantRow) => row[field]] as const),
+  ...APPROVAL,
   ['past_leases', ({ past_leases }) => pastLeasesText(past_leases)],
   ['scopes', ({ scopes }) => scopes.join(' ')],
   ...END.map((field) => [field, (row: GrantRow) => row[field]] as const),

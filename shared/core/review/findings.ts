@@ -15,6 +15,7 @@ export const FINDING_CODES = {
   act_without_line: 'Acts of the kill switch are on record that the audit log does not have',
   line_without_act: 'The audit log has acts of the kill switch that are not on record',
   touch_without_grant: "Google's log has grants that are not on record",
+  break_glass: 'These were issued by a rule for emergencies: each is owed a look',
   expired_not_revoked: 'These ended, could have been revoked, and were accepted until they expired',
   end_not_reported: 'These could have been revoked, and expired without a recorded end of the job',
   accepted_after_end: 'These have ended, and are still accepted',
@@ -101,6 +102,11 @@ export function findingsOf(evidence: Evidence): Finding[] {
     ),
     ...ofRows('overdue', ({ outcome, state, expires_at }) =>
       outcome === 'overdue' ? `${state}, its tokens expired at ${expires_at}` : undefined,
+    ),
+    ...ofRows('break_glass', ({ conditions, credential }) =>
+      conditions?.approval?.break_glass
+        ? `${credential}, approved by ${conditions.approval.approved_by} at ${conditions.approval.approved_at}: ${conditions.approval.reason}`
+        : undefined,
     ),
     ...ofRows('expired_not_revoked', (row) =>
       wasExpiredOnly(row) && row.ended_by !== 'expiry'

@@ -2,7 +2,7 @@
 
 import { plural } from '../policy-history/words.ts';
 import { API_TOKEN_CHECK_EVERY_MS, API_TOKEN_EXPIRES_SOON_MS, CLOCK_MARGIN_MS, SWEEP_EVERY_MS } from '../timing.ts';
-import type { Status } from './status.ts';
+import type { DeploymentOf, Status, TeamStatus } from './status.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -14,7 +14,9 @@ const PENDING_TOO_LONG_MS = 5 * MINUTE;
 /** With live grants, jobs end, and their webhooks arrive. */
 const WEBHOOKS_SILENT_MS = 24 * HOUR;
 /** All that the sweep's API token needs. */
-const NEEDED_SCOPE = 'read_builds';
+const NEEDED_SCOPES = ['read_builds'];
+/** One of them is all that the API token for teams needs: Buildkite's documentation has two names for it. */
+const TEAM_SCOPES = ['read_teams', 'view_teams'];
 
 const CODES = {
   unreadable_records: 'troubleshooting',
@@ -37,6 +39,10 @@ const CODES = {
   api_token_unchecked: 'api-token-expiring',
   api_token_expiring: 'api-token-expiring',
   api_token_too_wide: 'api-token-expiring',
+  no_teams_api_token: 'teams-stale',
+  teams_too_old: 'teams-stale',
+  teams_aging: 'teams-stale',
+  teams_unreadable: 'teams-stale',
 } as const;
 export type ProblemCode = keyof typeof CODES;
 export const PROBLEM_CODES = Object.keys(CODES) as ProblemCode[];
@@ -58,7 +64,8 @@ export function findProblems(status: Judged, now: number): Problem[] {
     ...ofSweep(status, now),
     ...ofWebhooks(status, now),
     ...ofPools(status),
-    ...ofApiToken(status, now),
+    ...ofTeams(status, now),
+    ...ofApiTokens(status, now),
   ];
   return found.map(([code, message]) => ({ code, message, page: pageOf(code) }));
 }
@@ -159,40 +166,75 @@ function* ofPools({ sweep }: Judged): Iterable<Found> {
       ];
 }
 
-function* ofApiToken({ sweep }: Judged, now: number): Iterable<Found> {
+function* ofTeams({ namedTeams, sweep }: Judged, now: number): Iterable<Found> {
+  if (namedTeams.length > 0 && sweep && sweep.buildkite_teams_api_token === null)
+    yield [
+      'no_teams_api_token',
+      'Rules of the policy name teams, and the sweep has no API token to read them, or has not checked it yet.',
+    ];
+  const oldest = (state: TeamStatus['state']) => {
+    const teams = namedTeams.filter((team) => team.state === state);
+    const times = teams.map(({ record }) => record?.read_at ?? null);
+    const first = times.includes(null) ? null : Math.min(...times.map((at) => at ?? 0));
+    return { count: teams.length, when: first === null ? 'never' : `${age(first, now)} ago` };
+  };
+  const tooOld = oldest('too_old');
+  if (tooOld.count > 0)
+    yield [
+      'teams_too_old',
+      `No rule that needs ${plural(tooOld.count, 'team')} grants anything: the copy is too old. The oldest was read ${tooOld.when}.`,
+    ];
+  const aging = oldest('aging');
+  if (aging.count > 0)
+    yield [
+      'teams_aging',
+      `The copy of ${plural(aging.count, 'team')} is older than half of what the policy allows. The oldest was read ${aging.when}.`,
+    ];
+  const failed = namedTeams.find(({ record }) => record && record.failure !== null);
+  if (failed) yield ['teams_unreadable', `The sweep cannot read the team ${failed.name} (${failed.record?.failure}).`];
+}
+
+function* ofApiTokens({ sweep, namedTeams }: Judged, now: number): Iterable<Found> {
   if (!sweep) return;
-  const token = sweep.buildkite_api_token;
-  if (token === null) {
+  if (sweep.buildkite_api_token === null)
     yield [
       'no_api_token',
       'The sweep has no API token of Buildkite, or has not checked it yet: it finds no lost webhook.',
     ];
-    return;
-  }
-  const { scopes, expires_at, checked_at, failure } = token;
+  else yield* ofApiToken('API token of Buildkite', sweep.buildkite_api_token, { needed: NEEDED_SCOPES, now });
+  if (sweep.buildkite_teams_api_token !== null && namedTeams.length > 0)
+    yield* ofApiToken('API token of Buildkite for teams', sweep.buildkite_teams_api_token, {
+      needed: TEAM_SCOPES,
+      now,
+    });
+}
+
+/** @param judged.needed one of these scopes, and no other */
+function* ofApiToken(
+  name: string,
+  { scopes, expires_at, checked_at, failure }: NonNullable<DeploymentOf<'sweep'>['buildkite_api_token']>,
+  { needed, now }: { readonly needed: readonly string[]; readonly now: number },
+): Iterable<Found> {
   if (now - checked_at > CHECKS_MISSED * API_TOKEN_CHECK_EVERY_MS)
     yield [
       'api_token_unchecked',
-      `The API token of Buildkite was checked ${age(checked_at, now)} ago. Whether it works now is not known.`,
+      `The ${name} was checked ${age(checked_at, now)} ago. Whether it works now is not known.`,
     ];
   if (isInFuture(checked_at, now))
     yield [
       'time_in_future',
-      `The API token of Buildkite was checked in ${age(now, checked_at)}, by its record. The clock of the sweep or of reader is wrong, or the record was changed by hand.`,
+      `The ${name} was checked in ${age(now, checked_at)}, by its record. The clock of the sweep or of reader is wrong, or the record was changed by hand.`,
     ];
-  if (failure !== null) yield ['api_token_unusable', `Buildkite did not describe the API token (${failure}).`];
+  if (failure !== null) yield ['api_token_unusable', `Buildkite did not describe the ${name} (${failure}).`];
   if (expires_at !== null && expires_at <= now)
-    yield ['api_token_unusable', `The API token of Buildkite expired ${age(expires_at, now)} ago.`];
+    yield ['api_token_unusable', `The ${name} expired ${age(expires_at, now)} ago.`];
   else if (expires_at !== null && expires_at - now < API_TOKEN_EXPIRES_SOON_MS)
-    yield ['api_token_expiring', `The API token of Buildkite expires in ${age(now, expires_at)}.`];
-  const more = scopes?.filter((scope) => scope !== NEEDED_SCOPE) ?? [];
+    yield ['api_token_expiring', `The ${name} expires in ${age(now, expires_at)}.`];
+  const more = scopes?.filter((scope) => !needed.includes(scope)) ?? [];
   if (more.length > 0)
-    yield [
-      'api_token_too_wide',
-      `The API token of Buildkite needs ${NEEDED_SCOPE} alone, and also has ${more.join(', ')}.`,
-    ];
-  if (scopes !== null && !scopes.includes(NEEDED_SCOPE))
-    yield ['api_token_unusable', `The API token of Buildkite lacks the scope ${NEEDED_SCOPE}.`];
+    yield ['api_token_too_wide', `The ${name} needs ${needed[0]} alone, and also has ${more.join(', ')}.`];
+  if (scopes !== null && !scopes.some((scope) => needed.includes(scope)))
+    yield ['api_token_unusable', `The ${name} lacks the scope ${needed[0]}.`];
 }
 
 function isInFuture(at: number | null, now: number): boolean {

@@ -10,6 +10,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { ROOT } from '../../../sandbox/functions.ts';
 import type { ConditionBasis } from '../../../shared/core/conditions/basis.ts';
+import { addCopy } from '../../../shared/core/conditions/team-record.ts';
 import { MAX_PLAIN_TEXT_BYTES } from '../../../shared/core/deployment/policy-record.ts';
 import { grantIdOf } from '../../../shared/core/grant/id.ts';
 import type { Credential } from '../../../shared/core/policy/credential.ts';
@@ -18,7 +19,7 @@ import { LEDGER_COLLECTIONS } from '../../../shared/core/policy/ledger-exposure.
 import { SCHEMA_VERSION } from '../../../shared/core/schema-version.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/firestore/grant-document.ts';
 import { COLLECTIONS } from '../../../shared/ledger/collections.ts';
-import { createBuildLedger } from '../../../shared/ledger/conditions.ts';
+import { createBuildLedger, createTeamLedger } from '../../../shared/ledger/conditions.ts';
 import { createDeploymentLedger } from '../../../shared/ledger/deployments.ts';
 import { createFirebaseUserLedger } from '../../../shared/ledger/firebase-users.ts';
 import { createIssuanceLedger } from '../../../shared/ledger/issuance.ts';
@@ -48,7 +49,7 @@ const CONDITIONS: ConditionBasis = {
   created_by: { user_id: 'u', team_id: 't', read_at: NOW },
   approval: {
     ...{ step_key: 'approve', job_id: 'j', approved_by: 'u', approved_at: NOW, team_id: 't', read_at: NOW },
-    reason: 'r',
+    ...{ reason: 'r', break_glass: true },
   },
   agent: { provider: 'aws', claims: { account: '1' } },
 };
@@ -105,6 +106,8 @@ async function everyDocument(): Promise<Stored[]> {
   const builds = createBuildLedger(firestore, clock);
   const unblocks = [{ job_id: 'j', step_key: 'k', step_id: 's', unblocked_by: 'u', unblocked_at: NOW }];
   await builds.addNews({ pipeline_id: 'p', build_number: 7, build_id: 'b', creator: 'u', reason: 'r', unblocks });
+  const copy = { members: ['a-user'], pipelines: { 'a-pipeline': 'read_only' as const }, paged: false };
+  await createTeamLedger(firestore, clock).record('a-team', addCopy(undefined, copy, NOW));
   clock.advance(1000);
   const job = { job_id: claims.job_id, pipeline_id: undefined, by: 'job.finished' } as const;
   await createRevocationLedger(firestore, clock).endJob(job);
@@ -115,7 +118,9 @@ async function everyDocument(): Promise<Stored[]> {
 async function deploy(ledger: DeploymentLedger): Promise<void> {
   const instance = { version: '0.1.0', revision: 'keydesk-00001-abc', started_at: NOW };
   for (const text of ['version: 1\n', '#'.repeat(MAX_PLAIN_TEXT_BYTES + 1)]) {
-    await ledger.recordToken(instance, { sha256: createHash('sha256').update(text).digest('hex'), text });
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    const teams = { organization_slug: 'acme-inc', max_age: 3600, teams: [{ id: 'a-team', name: 'platform' }] };
+    await ledger.recordToken(instance, { sha256, text, teams });
   }
   await ledger.recordWebhook(instance, [{ fingerprint: 'a1b2c3d4e5f6', last_accepted_at: null }]);
   const pool = { pool: 'admin', size: 2, free: 1, leased: 1, revoking: 0, cooling_down: 0, exhausted_in_s: null };
@@ -126,6 +131,7 @@ async function deploy(ledger: DeploymentLedger): Promise<void> {
       left: { ...nothing, jobs_unchecked: 0, pools: [pool] },
     },
     apiToken: { checked_at: NOW, scopes: ['read_builds'], expires_at: NOW },
+    teamsApiToken: { checked_at: NOW, scopes: ['read_teams'], expires_at: NOW },
   });
 }
 
@@ -140,9 +146,13 @@ function fieldsOf(schema: unknown, name = ''): string[] {
   return [name, ...members.flatMap(([key, value]) => fieldsOf(value, name === '' ? key : `${name}.${key}`))];
 }
 
+/** Objects whose members have UUIDs or names of the policy as names: they are values and no fields. */
+const RECORDS = ['pipelines', 'conditions.agent.claims'];
+
 /** The same of a document. */
 function membersOf(value: unknown, name = ''): string[] {
   if (Array.isArray(value)) return [name, ...value.flatMap((item) => membersOf(item, name))];
+  if (RECORDS.includes(name)) return [name];
   if (typeof value !== 'object' || value === null || value instanceof Timestamp || Buffer.isBuffer(value))
     return [name];
   return [
@@ -180,6 +190,7 @@ const INDEXED: Readonly<Record<string, readonly string[]>> = {
   service_accounts: ['grant_id', 'pool', 'state'],
   builds: ['look_at'],
   policies: ['first_used_at', 'last_started_at', 'schema_version'],
+  teams: [],
   [GRANT_COLLECTION]: [],
 };
 

@@ -1,9 +1,12 @@
 // Requests that the token function refuses: at least one for each reason there is. A new one does not compile until it has a
 // case here. Then what Google and Keydesk's own faults add to them.
 
+import { createPublicKey } from 'node:crypto';
 import * as z from 'zod';
+import { Signer } from '../../../sandbox/fakes/issuers/signer.ts';
 import type { AgentTokenReason, JobTokenReason, Refusal } from '../../../shared/core/oauth/refusal.ts';
 import type { Conditions } from '../../../shared/core/policy/conditions.ts';
+import { createAgentTokenVerifier } from '../../../shared/identity-providers/agent-token.ts';
 import { createBuildLedger } from '../../../shared/ledger/conditions.ts';
 import { createKillSwitchLedger } from '../../../shared/ledger/kill-switch.ts';
 import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
@@ -95,12 +98,93 @@ const JOB_TOKENS: Readonly<Record<JobTokenReason, readonly Case[]>> = {
   job_token_organization_wrong: bad('of strangers', () => ({ overrides: { organization_slug: 'other' } })),
 };
 
-const OTHERS: Readonly<
-  Record<
-    Exclude<Refusal['reason'], JobTokenReason | AgentTokenReason | 'agent_token_key_not_looked_up'>,
-    readonly Case[]
-  >
-> = {
+/** Of an identity provider whose keys are known without a request: the recordings are of Keydesk's own requests. */
+const AGENT_KEYS = new Signer('RS256', 'agents');
+const ISSUER = 'https://issuer.example';
+
+/** Every rule demands a token of a machine from now on. The provider's key set has one key. */
+function demandAgent(keydesk: InProcessKeydesk): void {
+  const conditions = { agent: { provider: 'build-agents', claims: { sub: ['agents'] } } };
+  const provider = {
+    ...{ issuer: ISSUER, keys: `${ISSUER}/jwks`, audience: 'https://keydesk.acme.example', maxTokenLifetime: 600 },
+    ...{ algorithms: ['RS256' as const], claims: { sub: { setBy: 'platform' as const } } },
+  };
+  changePolicy(keydesk, ({ rules }) => ({
+    rules: rules.map((rule) => ({ ...rule, conditions })),
+    identityProviders: { 'build-agents': provider },
+  }));
+  const key = { algorithm: 'RS256' as const, key: createPublicKey(AGENT_KEYS.privateKey) };
+  keydesk.tokenDeps.verifyAgentToken = createAgentTokenVerifier({
+    policy: keydesk.tokenDeps.policy.policy,
+    getKeys: () => async (kid) => {
+      if (kid === 'agents') return { outcome: 'found', keys: [key] };
+      return kid === 'later' ? { outcome: 'asked_recently', retryAfter: 20 } : { outcome: 'unknown' };
+    },
+  });
+}
+
+interface AgentTokenChange {
+  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly header?: Readonly<Record<string, unknown>>;
+}
+
+function agentToken(keydesk: InProcessKeydesk, { claims = {}, header = {} }: AgentTokenChange = {}): string {
+  const iat = secondsOf(keydesk);
+  const payload = { iss: ISSUER, aud: 'https://keydesk.acme.example', sub: 'agents', iat, exp: iat + 300, ...claims };
+  const [input, signature = ''] = AGENT_KEYS.sign(payload).split(/\.(?=[^.]*$)/);
+  if (Object.keys(header).length === 0) return `${input}.${signature}`;
+  const head = Buffer.from(JSON.stringify({ alg: 'RS256', kid: 'agents', ...header })).toString('base64url');
+  return `${head}.${input?.split('.')[1]}.${signature}`;
+}
+
+/** A request with a machine's token in which one thing is not as it should be. */
+const badAgent = (title: string, change: (keydesk: InProcessKeydesk) => AgentTokenChange | string): readonly Case[] => [
+  [
+    `a machine's token ${title}`,
+    (keydesk) => {
+      demandAgent(keydesk);
+      const changed = change(keydesk);
+      const actor_token = typeof changed === 'string' ? changed : agentToken(keydesk, changed);
+      return byForm(keydesk, { actor_token, actor_token_type: `${TOKEN_TYPE}jwt` });
+    },
+  ],
+];
+
+const AGENT_TOKENS: Readonly<Record<AgentTokenReason, readonly Case[]>> = {
+  agent_token_malformed: [
+    ...badAgent('that is a word, by form', () => 'word'),
+    [
+      "a machine's token that is a word, by path",
+      (keydesk) => {
+        demandAgent(keydesk);
+        return byPath(keydesk, 'staging-config', undefined, { 'keydesk-actor-token': 'word' });
+      },
+    ],
+  ],
+  agent_token_type_not_allowed: badAgent('of another type', () => ({ header: { typ: 'at+jwt' } })),
+  agent_token_algorithm_not_allowed: badAgent('of another algorithm', () => ({ header: { alg: 'ES256' } })),
+  agent_token_header_not_allowed: badAgent('that names a key set', () => ({ header: { jku: 'https://evil.example' } })),
+  agent_token_key_id_missing: badAgent('that names no key', () => ({ header: { kid: undefined } })),
+  agent_token_key_unknown: badAgent('that names another key', () => ({ header: { kid: 'other' } })),
+  agent_token_signature_invalid: badAgent('with another signature', () => ({ header: { typ: 'JWT' } })),
+  agent_token_issuer_wrong: badAgent('of another issuer', () => ({ claims: { iss: `${ISSUER}/` } })),
+  agent_token_audience_wrong: badAgent('for two audiences', () => ({ claims: { aud: ['a', 'b'] } })),
+  agent_token_time_claim_invalid: badAgent('without a time', () => ({ claims: { iat: undefined } })),
+  agent_token_expired: badAgent('that has expired', (keydesk) => ({
+    claims: { iat: secondsOf(keydesk) - 600, exp: secondsOf(keydesk) - 300 },
+  })),
+  agent_token_not_yet_valid: badAgent('for later', (keydesk) => ({ claims: { nbf: secondsOf(keydesk) + 91 } })),
+  agent_token_issued_in_future: badAgent('from the future', (keydesk) => ({
+    claims: { iat: secondsOf(keydesk) + 91 },
+  })),
+  agent_token_lifetime_too_long: badAgent('that lives too long', (keydesk) => ({
+    claims: { exp: secondsOf(keydesk) + 601 },
+  })),
+  agent_token_claim_invalid: badAgent('without a claim of the policy', () => ({ claims: { sub: undefined } })),
+};
+
+const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason | AgentTokenReason>, readonly Case[]>> = {
+  agent_token_key_not_looked_up: badAgent('of a key that was requested lately', () => ({ header: { kid: 'later' } })),
   job_token_key_not_looked_up: [
     [
       'a job token that names an unknown key, right after another',
@@ -204,7 +288,7 @@ const OTHERS: Readonly<
     [
       "a request without the machine's token",
       (keydesk) => {
-        demand(keydesk, { agent: { provider: 'build-agents', claims: { sub: ['agents'] } } });
+        demandAgent(keydesk);
         return byPath(keydesk);
       },
     ],
@@ -447,11 +531,16 @@ const OTHERS: Readonly<
   request_too_large: [
     ['too large a body', () => aFormTo('/token', `padding=${'x'.repeat(16 * KIB)}`)],
     ['too large a job token', (keydesk) => byForm(keydesk, {}, 'x'.repeat(8 * KIB + 1))],
+    [
+      "too large a machine's token",
+      (keydesk) => byForm(keydesk, { actor_token: 'x'.repeat(8 * KIB + 1), actor_token_type: `${TOKEN_TYPE}jwt` }),
+    ],
   ],
 };
 
 export const REFUSED: readonly Case[] = [
   ...Object.values(JOB_TOKENS).flat(),
+  ...Object.values(AGENT_TOKENS).flat(),
   ...Object.values(OTHERS).flat(),
   [
     'a fault of our own',

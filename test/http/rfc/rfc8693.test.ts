@@ -127,14 +127,32 @@ describe('RFC 8693 section 2.1: the request', () => {
     }
   });
 
-  it('accepts no actor, and says so rather than give a token that leaves the actor out', async () => {
-    const actor_token_type = `${TOKEN_TYPE}jwt`;
-    for (const values of [{ actor_token: jobToken, actor_token_type }, { actor_token: jobToken }])
-      expect((await expectRefused(values, 'invalid_request')).json.error_description).toMatch(/^actor_token /);
+  it('needs the type of an actor token, and refuses it without one', async () => {
+    const [type, token] = [`${TOKEN_TYPE}jwt`, { actor_token: jobToken }];
+    expect((await expectRefused(token, 'invalid_request')).json.error_description).toMatch(
+      /^actor_token_type is missing/,
+    );
+    for (const actor_token of [undefined, '', ' '])
+      expect(
+        (await expectRefused({ actor_token, actor_token_type: type }, 'invalid_request')).json.error_description,
+      ).toMatch(/^actor_token is missing/);
   });
 
-  it("refuses an actor's type without an actor", async () => {
-    await expectRefused({ actor_token_type: `${TOKEN_TYPE}jwt` }, 'invalid_request');
+  it.each(['access_token', 'refresh_token', 'saml1', 'saml2', 'JWT'])('takes no actor token for %s', async (type) => {
+    const values = { actor_token: jobToken, actor_token_type: `${TOKEN_TYPE}${type}` };
+    expect((await expectRefused(values, 'invalid_request')).json.error_description).toMatch(
+      /^actor_token_type must be/,
+    );
+  });
+
+  it('knowingly otherwise: reads no actor token where no rule demands one, be it good or not', async () => {
+    for (const actor_token of [jobToken, 'no token'])
+      expect((await exchange({ actor_token, actor_token_type: `${TOKEN_TYPE}jwt` })).status).toBe(200);
+  });
+
+  it('refuses an actor token that is repeated', async () => {
+    const values = { actor_token: [jobToken, jobToken], actor_token_type: `${TOKEN_TYPE}jwt` };
+    expect((await expectRefused(values, 'invalid_request')).json.error_description).toMatch(/^actor_token is repeated/);
   });
 
   it('leaves the job token as good as it was', async () => {

@@ -11,6 +11,7 @@ import {
   PERSONAL_API_TOKEN,
   startFakeBuildkite,
 } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { PEOPLE_API_TOKEN } from '../../../sandbox/fakes/buildkite/teams.ts';
 import { KEYDESK } from '../../fixtures/command.ts';
 import { runCli } from './run-cli.ts';
 
@@ -53,6 +54,24 @@ pipelines:
     expect(err).toMatch(/left out: 1$/m);
   });
 
+  it('prints teams by a token that may see them, and says so by one that may not', async () => {
+    for (const [slug, nth] of [
+      ['platform', 301],
+      ['Release Managers', 302],
+    ] as const)
+      buildkite.teams.createTeam(slug, { id: idOf(nth) });
+    const { out } = await ids(['acme-inc', '--filter', 'web'], { BUILDKITE_API_TOKEN: PEOPLE_API_TOKEN });
+    expect(out).toBe(`organization: { slug: acme-inc, id: ${ORGANIZATION.id} }
+pipelines:
+  web: ${idOf(202)}
+teams:
+  release-managers: ${idOf(302)} # slug: "Release Managers"
+  platform: ${idOf(301)}
+`);
+    const { code, err } = await ids(['acme-inc', '--filter', 'web']);
+    expect([code, err]).toEqual([0, expect.stringContaining('read_teams')]);
+  });
+
   it('prints the pipelines of every page', async () => {
     const { code, out } = await ids(['acme-inc']);
     expect(code).toBe(0);
@@ -68,6 +87,7 @@ pipelines:
         { name: 'web', slug: 'web', id: idOf(202), archived: false },
         { name: 'web-old', slug: 'web-old', id: idOf(201), archived: true },
       ],
+      teams: null,
     });
   });
 

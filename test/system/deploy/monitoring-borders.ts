@@ -114,6 +114,14 @@ export const COUNTS: readonly Count[] = [
     not: [ISSUED, UNAVAILABLE],
   },
   {
+    policy: 'Break-glass access',
+    condition: 'a job received a credential by a rule for emergencies',
+    least: 1,
+    within: MINUTE,
+    of: [event('grant.break_glass')],
+    not: [ISSUED, USER_CHANGED],
+  },
+  {
     policy: 'Canary-denied credential was issued',
     condition: 'canary-denied was issued',
     least: 1,

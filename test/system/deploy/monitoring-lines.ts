@@ -5,7 +5,9 @@ import { expect, vi } from 'vitest';
 import { logLinesOf } from '../../../cli/live/log-lines.ts';
 import { exitOnProblems } from '../../../functions/runtime/bootstrap.ts';
 import { WEBHOOK_BODY_LIMIT } from '../../../functions/webhook/handler.ts';
+import { addCopy } from '../../../shared/core/conditions/team-record.ts';
 import { parseSettings } from '../../../shared/core/settings.ts';
+import { BUILDKITE_TEAMS, LookupError } from '../../../shared/operations/lookup-error.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import { changeFirebaseUser } from '../../fixtures/firebase-thief.ts';
 import { measured, runOf, trialOf } from '../../fixtures/live-documents.ts';
@@ -39,6 +41,7 @@ export async function writeEveryLine(watched: WatchedKeydesk): Promise<void> {
   await probe(watched);
   await endLate(watched);
   await failSweeps(watched);
+  await ageTeams(watched);
   await usePool(watched);
   await changeUser(watched);
   await refuseAsGoogle(watched);
@@ -143,6 +146,27 @@ async function endLate({ keydesk, at, now, requestToken, finish, advance, sweep 
   // The grant of a job that goes on, and the shared account's token, expire.
   at(17 * MINUTE);
   await sweep();
+}
+
+/** One team whose copy is older than half of an hour, then than an hour, and that Buildkite refuses to show. */
+async function ageTeams({ keydesk, now, sweep }: WatchedKeydesk) {
+  const { sweepDeps } = keydesk;
+  const { deploymentLedger, teamLedger } = sweepDeps;
+  const team = { id: '00000000-0000-4000-8000-000000000001', name: 'platform' };
+  const named = [{ ...team, first_named_at: now(), last_named_at: now() }];
+  const refused = () => Promise.reject(new LookupError('refused', 'returned 401', { dependency: BUILDKITE_TEAMS }));
+  for (const minutes of [31, 61]) {
+    const copy = addCopy(undefined, { members: [], pipelines: {}, paged: false }, now() - minutes * MINUTE);
+    const replaced = {
+      buildkiteTeams: { members: refused, pipelines: refused },
+      teamLedger: { ...teamLedger, teams: async () => ({ teams: new Map([[team.id, copy]]), unreadable: [] }) },
+      deploymentLedger: {
+        ...deploymentLedger,
+        namedTeams: async () => ({ organization_slug: 'acme-inc', teams_max_age: 3600, teams: named }),
+      },
+    };
+    await whileReplaced(sweepDeps, replaced, sweep);
+  }
 }
 
 async function failSweeps({ keydesk, sweep }: WatchedKeydesk) {

@@ -192,6 +192,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     expect(secrets).toEqual([
       ['webhook', 'KEYDESK_WEBHOOK_TOKENS', 'keydesk-webhook-tokens', '3'],
       ['sweep', 'KEYDESK_BUILDKITE_API_TOKEN', 'keydesk-buildkite-api-token', '2'],
+      ['sweep', 'KEYDESK_BUILDKITE_TEAMS_API_TOKEN', 'keydesk-buildkite-teams-api-token', '1'],
     ]);
     expect(one('google_cloud_run_v2_service.keydesk["token"]')).toMatchObject({
       template: [

@@ -60,7 +60,10 @@ export const UNHURRIED = { timeout: 600_000 };
 
 /** What the second apply of deploy/terraform/README.md is given, and an archive of logs. */
 export const ARCHIVE = { log_archive: '{ location = "eu" }' };
-export const DEPLOYED = { webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"', ...ARCHIVE };
+export const DEPLOYED = {
+  ...{ webhook_tokens_version: '"3"', buildkite_api_token_version: '"2"', buildkite_teams_api_token_version: '"1"' },
+  ...ARCHIVE,
+};
 
 /** What a deployment in operation has, and the example leaves for later. */
 const MORE = `

@@ -100,6 +100,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
     const target = doctorTargetOf({ policy, sha256: '' }, deployment, {
       archives: undefined,
       apiToken: undefined,
+      teamsApiToken: undefined,
       clock: new TestClock(0),
       numbers: deployment.project_numbers,
     });

@@ -22,6 +22,7 @@ afterAll(async () => {
 });
 
 const evil = () => evilIn(folder);
+const A_TOKEN = { name: 'a', token: 'A_TOKEN' };
 
 describe('the configuration', () => {
   it.each<[string, () => PluginConfiguration, string[]]>([
@@ -61,6 +62,26 @@ describe('the configuration', () => {
     ['a lifetime for nothing', () => ({ lifetime: 300 }), ['lifetime: is valid only with "job-token: file"']],
     ['another hook', () => ({ hook: 'pre-exit' }), ['hook: must be pre-command or environment']],
     ['another source of job tokens', () => ({ 'job-token': 'url' }), ['job-token: must be executable or file']],
+    [
+      'an evil source of the machine’s token',
+      () => ({ 'agent-token': evil(), credentials: A_TOKEN }),
+      ['agent-token: must be aws, gcp or kubernetes'],
+    ],
+    [
+      'a file of the machine’s token that is a relative path',
+      () => ({ 'agent-token': { file: evil() }, credentials: A_TOKEN }),
+      ['agent-token.file: must be the full path'],
+    ],
+    [
+      'an audience of the machine’s token over two lines',
+      () => ({ 'agent-token': { from: 'aws', audience: `${evil()}\n-o/tmp/x` }, credentials: A_TOKEN }),
+      ['agent-token.audience: must not contain a control character'],
+    ],
+    [
+      'an evil limit of the wait',
+      () => ({ 'approval-timeout': 'a[$(id)]' }),
+      ['approval-timeout: must be a whole number of seconds from 0 to 7200'],
+    ],
     ['a key that is misspelt', () => ({ claim: ['build_id'] }), ['claim-0: unknown key']],
     [
       'a variable of the shell',

@@ -148,7 +148,7 @@ describe('the schema in plugin.yml', () => {
   it('has the choices and bounds that the code checks', () => {
     expect(choices).toHaveLength(2);
     for (const [, key = '', ...both] of choices) expect(configuration.properties[key].enum).toEqual(both);
-    expect(seconds).toHaveLength(2);
+    expect(seconds).toHaveLength(3);
     for (const [, key = '', , least, most] of seconds)
       expect(configuration.properties[key]).toMatchObject({ minimum: Number(least), maximum: Number(most) });
   });
@@ -174,15 +174,24 @@ describe('the schema in plugin.yml', () => {
   const examples = [...readme.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text as string);
 
   it('takes every example of the README', () => {
-    const uses = examples.flatMap((text) => parsePipeline(text)).flatMap(({ plugins }) => plugins);
+    // The others are of a pod.
+    const pipelines = examples.filter((text) => text.startsWith('steps:'));
+    const uses = pipelines.flatMap((text) => parsePipeline(text)).flatMap(({ plugins }) => plugins);
     const ours = uses.filter(({ reference }) => reference.includes('keydesk'));
-    expect(ours).toHaveLength(4);
+    expect(ours).toHaveLength(5);
     for (const { configuration: use } of ours) expect(schema.safeParse(use).error).toBeUndefined();
   });
 
   it.each([
     ['no credentials', { url: 'https://a.example' }],
     ['an unknown key', { url: 'https://a.example', credentials: 'a', claim: 'b' }],
+    ['a machine of another platform', { url: 'https://a.example', credentials: 'a', 'agent-token': 'azure' }],
+    [
+      'two sources of one token',
+      { url: 'https://a.example', credentials: 'a', 'agent-token': { file: '/a', from: 'aws' } },
+    ],
+    ['a source with no source', { url: 'https://a.example', credentials: 'a', 'agent-token': { audience: 'b' } }],
+    ['a key of a source that is unknown', { url: 'https://a.example', credentials: 'a', 'agent-token': { url: 'b' } }],
     ['an unknown key of a credential', { url: 'https://a.example', credentials: [{ name: 'a', env: 'B' }] }],
     ['a name that is none', { url: 'https://a.example', credentials: ['A'] }],
   ])('refuses %s', (_, use) => {

@@ -18,9 +18,10 @@ it('a sweep begins nothing more after a minute, and ends within the time that th
   expect(timing.POLL_BUDGET_MS + timing.COLD_DEADLINE_MS + timing.END_STEP_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
   const variables = readFileSync(new URL('../../../deploy/terraform/variables.tf', import.meta.url), 'utf8');
   const seconds = /variable "sweep_function"[\s\S]*?timeout += optional\(number, (\d+)\)/.exec(variables)?.[1];
-  expect(begins + timing.SWEEP_GRANT_MS + timing.ENABLE_WINDOW_MS + timing.RECORD_SWEEP_MS).toBeLessThan(
-    Number(seconds) * 1000,
-  );
+  const ends = begins + timing.SWEEP_GRANT_MS + timing.ENABLE_WINDOW_MS + timing.RECORD_SWEEP_MS;
+  expect(ends).toBeLessThan(Number(seconds) * 1000);
+  // A sweep that has taken as long begins no call for teams.
+  expect(timing.TEAMS_UNTIL_MS).toBeLessThan(ends);
 });
 
 it('no second sweep calls Buildkite while the calls of the first are on their way, and the next one may', () => {
@@ -32,6 +33,15 @@ it('a sweep that looks builds up has made its calls before the next sweep looks 
   expect(timing.LOOK_UNTIL_MS + timing.COLD_DEADLINE_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
   expect(timing.POLL_BUDGET_MS + timing.COLD_DEADLINE_MS).toBeLessThan(timing.LOOK_UNTIL_MS);
   expect(timing.BUILD_NEWS_DEADLINE_MS).toBeLessThan(timing.WEBHOOK_TIMEOUT_MS);
+});
+
+it('the calls for teams leave the next sweep time to reconcile, and no copy is deleted while a rule may use it', () => {
+  expect(timing.TEAMS_UNTIL_MS + timing.COLD_DEADLINE_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
+  expect(timing.TEAM_BUDGET_MS).toBeLessThanOrEqual(timing.TEAMS_UNTIL_MS);
+  expect(timing.READ_TEAM_MARGIN_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
+  // limits.teamsMaxAge is at most a day.
+  expect(timing.TEAM_RETENTION_MS).toBeGreaterThan(24 * 60 * MINUTE);
+  expect(timing.TEAM_NAMED_MS).toBeGreaterThanOrEqual(timing.READ_TEAM_EVERY_MS);
 });
 
 it('a job is checked by the fifth sweep, and one that is checked never counts as unchecked', () => {

@@ -21,7 +21,7 @@ const body = JSON.stringify({
 describe('issuer keys over HTTP', () => {
   it('the keys are read from a response of any media type', async () => {
     const key = await keyFrom((_, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(body));
-    expect(await key()).toMatchObject({ outcome: 'found', keys: [{ type: 'public' }] });
+    expect(await key()).toMatchObject({ outcome: 'found', keys: [{ algorithm: 'RS256', key: { type: 'public' } }] });
   });
 
   it('a redirect is not followed', async () => {

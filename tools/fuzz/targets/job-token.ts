@@ -40,6 +40,7 @@ export const target: Target = {
     'A job token, by its header, payload, way of signing and a part of the text to replace: it is accepted if and only if a second verifier accepts it, with the same claims.',
   files: [
     'shared/buildkite/job-token.ts',
+    'shared/oidc/acceptance.ts',
     'shared/oidc/signed-token.ts',
     'shared/core/policy/claims.ts',
     'shared/core/oauth/refusal.ts',

@@ -2,6 +2,7 @@
 
 import type { Mutation } from '../mutation.ts';
 
+const AGENT_TOKEN = 'shared/identity-providers/agent-token.ts';
 const GRANT_RESERVE = 'shared/core/grant/reserve.ts';
 const HELD_TOKEN = 'functions/token/held-token.ts';
 const HTTP_SERVER = 'functions/runtime/http-server.ts';
@@ -11,6 +12,7 @@ const WEBHOOK_HANDLER = 'functions/webhook/handler.ts';
 const WEBHOOK_SCAN = 'shared/core/webhook/scan.ts';
 const WEBHOOK_STATES = 'shared/core/webhook/scan-states.ts';
 
+const AGENT_TOKEN_TEST = 'test/unit/identity-providers/agent-token.test.ts';
 const BAD_WEBHOOKS_TEST = 'test/http/bad-webhooks.test.ts';
 const REQUEST_BODIES_TEST = 'test/http/request-bodies.test.ts';
 const GOOGLE_REFUSAL = 'shared/core/google-refusal.ts';
@@ -181,7 +183,7 @@ export const BOUNDARY: readonly Mutation[] = [
     id: 'key-with-exponent-of-1',
     breaks: 'verification',
     means: 'A key is used under which anybody can sign.',
-    edits: [{ file: JWKS_CACHE, find: " || e === 'AQ'", replace: '' }],
+    edits: [{ file: JWKS_CACHE, find: " || jwk.e === 'AQ'", replace: '' }],
     killers: [JWKS_CACHE_TEST],
   },
   {
@@ -253,12 +255,47 @@ export const BOUNDARY: readonly Mutation[] = [
     aliases: ['M11'],
     edits: [
       {
-        file: 'shared/buildkite/job-token.ts',
+        file: 'shared/oidc/acceptance.ts',
         find: '  if (aud !== audience)',
         replace: '  if (![aud].flat().includes(audience))',
       },
     ],
     killers: ['test/http/bad-job-tokens.test.ts'],
+  },
+  {
+    id: 'machine-of-any-issuer-so-called',
+    breaks: 'verification',
+    means: 'The token of a machine is accepted from an issuer whose name begins with the name in the policy.',
+    edits: [{ file: AGENT_TOKEN, find: 'issuer === payload.iss', replace: 'String(payload.iss).startsWith(issuer)' }],
+    killers: [AGENT_TOKEN_TEST],
+  },
+  {
+    id: 'machine-for-several-audiences',
+    breaks: 'verification',
+    means: 'The token of a machine is accepted that somebody else could use as well.',
+    edits: [{ file: AGENT_TOKEN, find: ' && more.length === 0 ? one', replace: ' ? one' }],
+    killers: ['test/http/bad-agent-tokens.test.ts'],
+  },
+  {
+    id: 'machine-without-signature',
+    breaks: 'verification',
+    means: 'The token of a machine is accepted with any signature.',
+    edits: [{ file: AGENT_TOKEN, find: '!isSignedByOneOf(keys.keys, algorithm, token)', replace: 'false' }],
+    killers: [AGENT_TOKEN_TEST],
+  },
+  {
+    id: 'machine-by-inherited-claims',
+    breaks: 'verification',
+    means: 'A claim of a machine is read from the prototype of an object, or from a list.',
+    edits: [{ file: AGENT_TOKEN, find: ' && !Array.isArray(inner) && Object.hasOwn(inner, member)', replace: '' }],
+    killers: [AGENT_TOKEN_TEST],
+  },
+  {
+    id: 'keys-for-any-algorithm',
+    breaks: 'verification',
+    means: 'A key verifies tokens of another algorithm than its own.',
+    edits: [{ file: 'shared/oidc/signed-token.ts', find: 'one.algorithm === algorithm &&', replace: '' }],
+    killers: ['test/unit/oidc/elliptic-keys.test.ts'],
   },
   {
     id: 'webhook-from-the-future',
@@ -530,8 +567,8 @@ export const BOUNDARY: readonly Mutation[] = [
     edits: [
       {
         file: 'functions/token/exchange.ts',
-        find: 'if (Buffer.byteLength(requested.jobToken) > JOB_TOKEN_LIMIT)',
-        replace: 'if (Buffer.byteLength(requested.jobToken) > JOB_TOKEN_LIMIT * 1024)',
+        find: 'Buffer.byteLength(sent) > SENT_TOKEN_LIMIT',
+        replace: 'Buffer.byteLength(sent) > SENT_TOKEN_LIMIT * 1024',
       },
     ],
     killers: [TOKEN_HTTP_TEST],

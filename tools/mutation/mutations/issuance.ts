@@ -301,7 +301,7 @@ export const ISSUANCE: readonly Mutation[] = [
     id: 'shared-across-policies',
     breaks: 'I2',
     means: 'Requests that are decided by different policies share one token.',
-    edits: [{ file: ISSUE_TOKEN, find: 'rule, ttl, policySha256, scopes]);', replace: 'ttl, scopes]);' }],
+    edits: [{ file: ISSUE_TOKEN, find: 'rule, ttl, policySha256, conditions, scopes]);', replace: 'ttl, scopes]);' }],
     killers: [BUSY_GRANT_TEST],
   },
   {

@@ -99,6 +99,7 @@ describe('a file of the deployment', () => {
     const target = doctorTargetOf({ policy: policyOf(POLICY), sha256: '' }, parsed.deployment, {
       archives: undefined,
       apiToken: undefined,
+      teamsApiToken: undefined,
       clock: new TestClock(0),
       numbers: {},
     });

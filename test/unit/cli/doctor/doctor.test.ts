@@ -2,6 +2,7 @@
 
 import { readdirSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
 import type { FindingTexts } from '../../../../cli/checks/check.ts';
 import { AUDIT_VIEWS } from '../../../../cli/doctor/audit-queries.ts';
 import { DOCTOR_KINDS, FINDING_IDS, OWN_KINDS, PREFLIGHT_KINDS } from '../../../../cli/doctor/checks.ts';
@@ -37,6 +38,35 @@ describe('the doctor', () => {
     const looked = new Set(diagnosis.results.map(({ check }) => check));
     expect([...DOCTOR_KINDS].filter(({ name }) => !looked.has(name)).map(({ name }) => name)).toEqual([]);
     expect(isHealthy(countFindings(diagnosis))).toBe(true);
+  });
+
+  it.each<[string, readonly string[], readonly string[]]>([
+    ['read_teams', ['read_teams'], []],
+    ['view_teams, the other name for it', ['view_teams'], []],
+    ['read_builds', ['read_builds'], ['api_token_scope_missing', 'api_token_scope_not_needed']],
+    ['write_builds too', ['read_teams', 'write_builds'], ['api_token_may_unblock']],
+    ['write_teams too', ['read_teams', 'write_teams'], ['api_token_scope_not_needed']],
+  ])('judges an API token for teams with %s', async (_, scopes, expected) => {
+    Object.assign(google.world.resources, { [at.apiToken]: { scopes, expires_at: null } });
+    const diagnosis = await run({ apiToken: null, teamsApiToken: 'buildkite-token' });
+    expect(namesIn(diagnosis).sort()).toEqual(expected);
+    expect(new Set(diagnosis.findings.map(({ resource }) => resource)).size).toBeLessThanOrEqual(1);
+  });
+
+  it('expects the secret of that token where rules name teams', async () => {
+    const teams = { teams: { platform: '00000000-0000-4000-8000-000000000001' } };
+    const policy = (text: string) => {
+      const data = parse(text);
+      const [rule] = data.rules;
+      return stringify({
+        ...data,
+        ...teams,
+        rules: [{ ...rule, match: { ...rule.match, team: { name: 'platform' } } }, ...data.rules.slice(1)],
+      });
+    };
+    const diagnosis = await run({ policy });
+    expect(namesIn(diagnosis)).toEqual(['secret_missing']);
+    expect(diagnosis.findings[0]?.resource).toContain('KEYDESK_BUILDKITE_TEAMS_API_TOKEN');
   });
 
   it('has a broken deployment for each finding that the preflight does not have', () => {

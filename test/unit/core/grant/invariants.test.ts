@@ -88,6 +88,7 @@ describe('what a reservation promises', () => {
         {
           rule: active.rule,
           policy_sha256: active.policy_sha256,
+          approved_by: null,
           scopes: [],
           storage: null,
           expires_at: active.tokens[0]?.expires_at,

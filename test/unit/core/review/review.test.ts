@@ -5,6 +5,7 @@ import { reviewCsv } from '../../../../shared/core/review/csv-rows.ts';
 import { FINDING_CODES, type FindingCode } from '../../../../shared/core/review/findings.ts';
 import { NOT_KNOWN_CODES } from '../../../../shared/core/review/not-known.ts';
 import { isClear, type Review, reviewOf } from '../../../../shared/core/review/review.ts';
+import type { GrantRow } from '../../../../shared/core/review/row.ts';
 import { reviewLines } from '../../../../shared/core/review/text.ts';
 import {
   ACT,
@@ -56,6 +57,15 @@ it('has the accounts that served a renewed grant before, also as CSV', () => {
   expect(reviewCsv(review)).toContain(`${lease.service_account}:${lease.leased_at}/${lease.access_ended_at}`);
 });
 
+/** By what a rule for emergencies granted. */
+const brokenGlass = (at: number): GrantRow['conditions'] => ({
+  ...{ team: null, created_by: null, agent: null },
+  approval: {
+    ...{ step_key: 'approve-repair', job_id: ACT, approved_by: ACT, approved_at: iso(at), team_id: ACT },
+    ...{ read_at: iso(at), reason: 'INC-1', break_glass: true },
+  },
+});
+
 /** For each code: a change of the clear review after which it is found, and nothing else. */
 const later = (at: number) => ({ ended_at: iso(at), access_ended_at: iso(at + 1_000), expires_at: iso(at + HOUR) });
 const FINDINGS: Readonly<Record<FindingCode, () => Parameters<typeof reviewOf>[0]>> = {
@@ -70,6 +80,7 @@ const FINDINGS: Readonly<Record<FindingCode, () => Parameters<typeof reviewOf>[0
     ...completeInput([grant(3, FROM + DAY)]),
     touches: { found: { byPipeline: new Map(), unknown: [grantIdOf(9)] }, malformed: 0 },
   }),
+  break_glass: () => completeInput([grant(3, FROM + DAY, { conditions: brokenGlass(FROM + DAY) })]),
   expired_not_revoked: () =>
     completeInput([{ ...grant(3, FROM + DAY), ...expired(grant(3, FROM + DAY), 'kill_switch') }]),
   end_not_reported: () => completeInput([{ ...grant(3, FROM + DAY), ...expired(grant(3, FROM + DAY)) }]),

@@ -1,6 +1,7 @@
 // Each problem of a deployment, from a healthy one in which one thing is changed.
 
 import { describe, expect, it } from 'vitest';
+import { addCopy, type TeamRecord } from '../../../../shared/core/conditions/team-record.ts';
 import type { Deployment } from '../../../../shared/core/deployment/deployment.ts';
 import { PROBLEM_CODES, type ProblemCode } from '../../../../shared/core/status/problems.ts';
 import { type DeploymentOf, type StatusRecords, toStatus } from '../../../../shared/core/status/status.ts';
@@ -10,7 +11,12 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 const instance = { version: '0.2.0', revision: 'keydesk-00007', started_at: NOW - 48 * HOUR, written_at: NOW };
-const TOKEN: DeploymentOf<'token'> = { function: 'token', ...instance, policy_sha256: 'a'.repeat(64) };
+const TEAM = { id: 'a-team', name: 'platform', first_named_at: NOW - 48 * HOUR, last_named_at: NOW };
+const TOKEN: DeploymentOf<'token'> = {
+  ...{ function: 'token', ...instance, policy_sha256: 'a'.repeat(64) },
+  ...{ organization_slug: 'acme-inc', teams_max_age: 3600, teams: [TEAM] },
+};
+const COPY = addCopy(undefined, { members: ['ann'], pipelines: {}, paged: false }, NOW - MINUTE);
 const WEBHOOK: DeploymentOf<'webhook'> = {
   function: 'webhook',
   ...instance,
@@ -37,6 +43,7 @@ const SWEEP: DeploymentOf<'sweep'> = {
   lost_webhooks: [],
   left: LEFT,
   buildkite_api_token: API_TOKEN,
+  buildkite_teams_api_token: { ...API_TOKEN, scopes: ['read_teams'] },
 };
 const HEALTHY: StatusRecords = {
   deployments: [TOKEN, WEBHOOK, SWEEP],
@@ -44,6 +51,7 @@ const HEALTHY: StatusRecords = {
   blocks: [],
   live: new Map([['production', 2]]),
   live_complete: true,
+  teams: new Map([[TEAM.id, COPY]]),
 };
 const codesOf = (records: StatusRecords) => toStatus(records, NOW).problems.map(({ code }) => code);
 const withSweep = (changes: Partial<DeploymentOf<'sweep'>>) => replace({ ...SWEEP, ...changes });
@@ -52,9 +60,16 @@ const withLeft = (changes: Partial<NonNullable<DeploymentOf<'sweep'>['left']>>) 
 const withApiToken = (
   changes: Partial<{ scopes: string[]; expires_at: number; failure: string; checked_at: number }>,
 ) => withSweep({ buildkite_api_token: { ...API_TOKEN, ...changes } });
-const replace = (deployment: Deployment): StatusRecords => ({
+const withTeamsApiToken = (changes: Partial<typeof API_TOKEN>) =>
+  withSweep({ buildkite_teams_api_token: { ...API_TOKEN, scopes: ['read_teams'], ...changes } });
+const withTeam = (changes: Partial<TeamRecord>): StatusRecords => ({
   ...HEALTHY,
-  deployments: HEALTHY.deployments.map((one) => (one.function === deployment.function ? deployment : one)),
+  teams: new Map([[TEAM.id, { ...COPY, ...changes }]]),
+});
+const replace = (deployment: Deployment): StatusRecords => replaceIn(HEALTHY, deployment);
+const replaceIn = (records: StatusRecords, deployment: Deployment): StatusRecords => ({
+  ...records,
+  deployments: records.deployments.map((one) => (one.function === deployment.function ? deployment : one)),
 });
 
 const CASES: readonly [ProblemCode, string, StatusRecords][] = [
@@ -92,6 +107,17 @@ const CASES: readonly [ProblemCode, string, StatusRecords][] = [
   ['api_token_unchecked', 'an API token that nobody checks', withApiToken({ checked_at: NOW - 3 * HOUR - 1 })],
   ['api_token_expiring', 'an API token with less than two days', withApiToken({ expires_at: NOW + 48 * HOUR - 1 })],
   ['api_token_too_wide', 'an API token with more scopes', withApiToken({ scopes: ['read_builds', 'write_builds'] })],
+  [
+    'api_token_too_wide',
+    'an API token for teams with more',
+    withTeamsApiToken({ scopes: ['read_teams', 'read_builds'] }),
+  ],
+  ['api_token_unusable', 'an API token for teams without the scope', withTeamsApiToken({ scopes: [] })],
+  ['no_teams_api_token', 'teams and no API token for them', withSweep({ buildkite_teams_api_token: null })],
+  ['teams_aging', 'a copy older than half of the limit', withTeam({ read_at: NOW - HOUR / 2 - 1 })],
+  ['teams_too_old', 'a copy older than the limit', withTeam({ read_at: NOW - HOUR - 1 })],
+  ['teams_too_old', 'a team that nobody reads', { ...HEALTHY, teams: new Map() }],
+  ['teams_unreadable', 'a team that cannot be read', withTeam({ failure: 'team_missing', failed_at: NOW })],
 ];
 
 describe('the status of a deployment', () => {
@@ -116,6 +142,12 @@ describe('the status of a deployment', () => {
     [
       'a webhook function of an hour',
       replace({ ...WEBHOOK, started_at: NOW - HOUR, last_accepted_at: NOW - 25 * HOUR }),
+    ],
+    ['an API token for teams by the other name of its scope', withTeamsApiToken({ scopes: ['view_teams'] })],
+    ['a copy of half of the limit', withTeam({ read_at: NOW - HOUR / 2 })],
+    [
+      'an API token for teams where the policy names none',
+      replaceIn(replace({ ...TOKEN, teams: [] }), { ...SWEEP, buildkite_teams_api_token: null }),
     ],
     ['an API token with two days left', withApiToken({ expires_at: NOW + 48 * HOUR })],
     ['an API token whose scopes are not known', withSweep({ buildkite_api_token: { ...API_TOKEN, scopes: null } })],
