@@ -53,8 +53,7 @@ describe('a grant by a rule with an approval', () => {
 
   const haveTeam = (members: string[]) =>
     createTeamLedger(ledgerOf(keydesk), keydesk.clock).record(TEAM, {
-      ...{ members, pipelines: {}, read_at: keydesk.clock.now(), read_again: false },
-      ...{ failure: null, failed_at: null },
+      ...{ members, pipelines: {}, read_at: keydesk.clock.now(), read_again: false, failure: null, failed_at: null },
       delete_at: keydesk.clock.now() + 40 * 86_400_000,
     });
   /** Bob started the build, and Alice unblocked its step. */

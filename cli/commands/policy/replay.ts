@@ -40,7 +40,7 @@ export const replayCommand = new Command('replay')
     const before = options.before === undefined ? undefined : readPolicyVersion(options.before, options.policy);
     if (before && !before.policy)
       fail(EXIT.failure, `${before.name} does not exist. Name a version that has the policy.`);
-    const replay = new Replay(policy);
+    const replay = new Replay(policy, sha256);
     const decidedBy = new Set<string | undefined>();
     const undecided = new Map<string, number>();
     await readLogs(log, read, (entry) => {

@@ -47,7 +47,7 @@ export const testCommand = new Command('test')
       return;
     }
     if (options.json) {
-      printJson(reportData(success, results, coverage));
+      printJson(reportData(success, results, { coverage, policy: policy.policy }));
       return;
     }
     for (const result of results) for (const line of reportFile(policy.policy, result)) print(line);

@@ -146,7 +146,10 @@ function toJson(policy: Policy, { credential: name, answer, granting, refusing }
       ttl: credential.ttl,
       revocation: revocationOf(credential),
     }),
-    granting_rules: granting.map(({ rule, conditions }) => ({ rule, conditions: toClaims(conditions) })),
+    granting_rules: granting.map(({ rule, conditions, ofRule }) => ({
+      ...{ rule, conditions: toClaims(conditions) },
+      ...(Object.keys(ofRule).length > 0 && { beyond_claims: ofRule }),
+    })),
     refusing_rules: refusing.map(({ rule, unmet }) => ({ rule, unmet: toClaims(unmet) })),
   };
 }

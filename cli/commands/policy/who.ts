@@ -86,7 +86,7 @@ function toJson(policy: Policy, { credential: name, opening, rules }: Credential
   };
 }
 
-function ruleToJson(policy: Policy, { rule, demands, example }: RuleAccess): object {
+function ruleToJson(policy: Policy, { rule, demands, conditions, example }: RuleAccess): object {
   return {
     rule,
     matches: example === undefined ? 'no_job' : example === 'cannot tell' ? 'cannot_tell' : 'some_jobs',
@@ -96,6 +96,7 @@ function ruleToJson(policy: Policy, { rule, demands, example }: RuleAccess): obj
       patterns,
       chosen_by: isMatchableClaim(claim) ? sourceOfClaim(claim) : 'buildkite',
     })),
+    ...(Object.keys(conditions).length > 0 && { beyond_claims: conditions }),
     example: example === undefined || example === 'cannot tell' ? null : claimsOf(policy, example),
   };
 }

@@ -8,9 +8,9 @@ const time = z.number();
 export const conditionBasisSchema = z.object({
   /** The team that the pipeline belongs to, and with which access. */
   team: z.object({ id: z.string(), access: z.string(), read_at: time }).nullable(),
-  /** Who started the build, as a member of which team. */
+  /** Who started the build, and the team. */
   created_by: z.object({ user_id: z.string(), team_id: z.string(), read_at: time }).nullable(),
-  /** Who unblocked which step, as a member of which team. */
+  /** Who unblocked which step, and the team. */
   approval: z
     .object({
       step_key: z.string(),

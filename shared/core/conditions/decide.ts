@@ -20,7 +20,7 @@ export type JudgedDecision =
   | (Extract<Decision, { readonly outcome: 'granted' }> & { readonly basis: ConditionBasis })
   | ({ readonly outcome: 'refused'; readonly trace: readonly RuleTrace[] } & ConditionsRefused);
 
-/** The more a caller can do about it, the earlier: the response is that of the first kind that a rule has. */
+/** The more a caller can do about it, the earlier: the first of these kinds that a rule has is the response. */
 const ORDER = [
   'approval_pending',
   'conditions_unknown',

@@ -168,10 +168,11 @@ function latestUnblock(unblocks: readonly Unblock[], step: string): Unblock | 'a
   const named = unblocks.filter(({ step_key }) => step_key === step);
   const steps = new Set(named.map(({ step_id, job_id }) => step_id ?? `job ${job_id}`));
   if (steps.size > 1) return 'ambiguous';
-  return named.reduce<Unblock | undefined>(
-    (latest, one) => (latest && latest.unblocked_at >= one.unblocked_at ? latest : one),
-    undefined,
+  // In any order of arrival, the same one is the latest.
+  const [latest] = named.toSorted(
+    (left, right) => right.unblocked_at - left.unblocked_at || (left.job_id < right.job_id ? -1 : 1),
   );
+  return latest;
 }
 
 function judgeAgent({ provider, claims }: NonNullable<Conditions['agent']>, { facts: { agent } }: Question): Judged {
@@ -183,9 +184,14 @@ function judgeAgent({ provider, claims }: NonNullable<Conditions['agent']>, { fa
   return { met: { agent: { provider, claims: agent.claims } } };
 }
 
-/** A build number names another build once its pipeline was deleted and made again, and a job token may say which one it is of. */
-function buildOfJob({ build_id }: JobClaims, { build }: Facts): BuildRecord | 'other' | undefined {
-  return build && build_id !== undefined && build.build_id !== null && build.build_id !== build_id ? 'other' : build;
+/** A number names a build within its pipeline alone, and a job token may also have the UUID of its build. */
+function buildOfJob(
+  { pipeline_id, build_number, build_id }: JobClaims,
+  { build }: Facts,
+): BuildRecord | 'other' | undefined {
+  if (!build) return undefined;
+  if (build.pipeline_id !== pipeline_id || build.build_number !== build_number) return 'other';
+  return build_id !== undefined && build.build_id !== null && build.build_id !== build_id ? 'other' : build;
 }
 
 function knownTeam(name: string, { facts, policy, now }: Question) {

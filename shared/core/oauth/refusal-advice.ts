@@ -84,7 +84,7 @@ export const AGENT_TOKEN_ADVICE: Readonly<Record<AgentTokenReason, Advice>> = {
     whatToDo: 'Check whether the variable holds an error message, or a token that was cut off.',
   },
   agent_token_issuer_wrong: {
-    when: 'The matching rules name no identity provider with its issuer.',
+    when: 'No identity provider of the matching rules has its issuer.',
     whatToDo: 'Compare `iss` of the token with `issuer` in `identityProviders`, to the letter.',
   },
   agent_token_audience_wrong: {
@@ -156,7 +156,7 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
     whatToDo: 'Start a new build, and let somebody unblock it who may.',
   },
   conditions_unknown: {
-    when: 'A rule depends on a team or on who started the build, and Keydesk did not read that from Buildkite, or longer ago than `limits.teamsMaxAge`.',
+    when: 'A rule depends on a team or on who started the build. Keydesk did not read that from Buildkite, or longer ago than `limits.teamsMaxAge`.',
     whatToDo:
       'Wait as `Retry-After` says. If it continues, run `keydesk status`: the sweep needs `KEYDESK_BUILDKITE_TEAMS_API_TOKEN`.',
   },

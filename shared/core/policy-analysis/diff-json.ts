@@ -2,6 +2,8 @@
 
 import type { Policy } from '../policy/policy.ts';
 import type { Change, Example } from './change.ts';
+import { isConditionClaim } from './condition-claims.ts';
+import { exampleConditions } from './example-conditions.ts';
 import { claimLine } from './example-lines.ts';
 import type { ExampleJob } from './jobs.ts';
 import type { PolicyVersion, Review } from './review.ts';
@@ -50,7 +52,12 @@ function exampleData(example: Example, policy: Policy): object {
 
 /** A claim that is null is not in the token. */
 function jobData(job: ExampleJob, policy: Policy): object {
-  return { claims: Object.fromEntries(job), claim_line: claimLine(policy, job) };
+  const conditions = exampleConditions(job, policy);
+  return {
+    claims: Object.fromEntries([...job].filter(([claim]) => !isConditionClaim(claim))),
+    ...(conditions.length > 0 && { conditions }),
+    claim_line: claimLine(policy, job),
+  };
 }
 
 function toCode(text: string): string {

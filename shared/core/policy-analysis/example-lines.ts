@@ -2,6 +2,8 @@
 
 import type { Policy } from '../policy/policy.ts';
 import { shellQuote } from '../shell-quote.ts';
+import { isConditionClaim } from './condition-claims.ts';
+import { exampleConditions } from './example-conditions.ts';
 import type { ExampleJob } from './jobs.ts';
 
 /** What `explain` wants to know of every job when a rule looks at it. An example may have any value there. */
@@ -16,10 +18,14 @@ const PLAUSIBLE: Readonly<Record<string, string>> = {
 
 const FIRST = ['pipeline_id', 'pipeline_slug', 'build_branch', 'build_tag', 'build_source', 'step_key'];
 
-/** `--claim pipeline=web --claim build_branch=main`: the example for {@link parseJob}. @param policy the one that `explain` reads */
+/**
+ * `--claim pipeline=web --claim build_branch=main`: the example for {@link parseJob}. What it has beyond claims follows as a comment of
+ * the shell. @param policy the one that `explain` reads
+ */
 export function claimLine(policy: Policy, example: ExampleJob): string {
-  const claims = claimsOf(policy, example);
-  return claims.map((claim) => `--claim ${shellQuote(claim)}`).join(' ');
+  const claims = claimsOf(policy, example).map((claim) => `--claim ${shellQuote(claim)}`);
+  const conditions = exampleConditions(example, policy);
+  return [...claims, ...(conditions.length > 0 ? [`# ${conditions.join('; ')}`] : [])].join(' ');
 }
 
 /**
@@ -27,7 +33,7 @@ export function claimLine(policy: Policy, example: ExampleJob): string {
  * is the policy's.
  */
 export function claimsOf(policy: Policy, example: ExampleJob): string[] {
-  const claims = new Map(example);
+  const claims = new Map([...example].filter(([claim]) => !isConditionClaim(claim)));
   for (const [claim, value] of Object.entries(PLAUSIBLE))
     if (!claims.has(claim) && policy.rules.some(({ match }) => Object.hasOwn(match, claim))) claims.set(claim, value);
   const names = [

@@ -15,6 +15,8 @@ type Granted = Extract<Decision, { outcome: 'granted' }>;
 export interface NearRuleExplanation {
   readonly rule: string;
   readonly unmet: readonly Unmet[];
+  /** How its conditions were judged, where its claims match. */
+  readonly condition?: string;
   readonly jobChanges: readonly JobChange[];
   /** Undefined where no change of the policy alone can help, or the policy is not known. */
   readonly policyChange: PolicyChange | undefined;
@@ -142,9 +144,10 @@ export function explainedAsJson(explanation: JobExplanation): object {
     reason,
     ...(missing.length > 0 && { missing_claims: missing }),
     ...(meant !== undefined && { did_you_mean: meant }),
-    nearest_rules: nearest.map(({ rule, unmet, jobChanges: ofJob, policyChange }) => ({
+    nearest_rules: nearest.map(({ rule, unmet, condition, jobChanges: ofJob, policyChange }) => ({
       rule,
       distance: unmet.length,
+      ...(condition !== undefined && { condition }),
       unmet: unmet.map((one) => ({ ...one, requested: !isNotRequested(one) })),
       job_changes: ofJob,
       policy_change: policyChange ? changeAsJson(policyChange) : null,

@@ -3,6 +3,7 @@
 import { revocationOf } from '../kinds/kinds.ts';
 import { isMatchableClaim, isOptionalClaim } from '../policy/claims.ts';
 import { formatDuration } from '../policy/duration.ts';
+import { conditionalLines } from '../policy/explain.ts';
 import type { Pipelines } from '../policy/pipelines.ts';
 import { visible } from '../policy/visible-text.ts';
 import type { JobExplanation, NearRuleExplanation, RefusedExplanation } from './explain-job.ts';
@@ -34,13 +35,7 @@ function toLines(explanation: JobExplanation, options: LineOptions): string[] {
       `${explanation.credential}: granted by "${rule}", ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`,
     ];
   }
-  if (explanation.outcome === 'conditional') {
-    const { credential, rules } = explanation.decision;
-    const named = rules.map(({ name }) => `"${name}"`).join(' or ');
-    return [
-      `${explanation.credential}: granted if the conditions of ${named} hold, ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`,
-    ];
-  }
+  if (explanation.outcome === 'conditional') return conditionalLines(explanation.credential, explanation.decision);
   const { credential, reason, nearest, omitted, firstRule } = explanation;
   return [
     `${credential}: refused, ${reason}`,
@@ -66,7 +61,13 @@ function summaryLines({ reason, missing, meant, nearest, credential }: RefusedEx
   ];
 }
 
-function nearLines({ rule, unmet, jobChanges, policyChange }: NearRuleExplanation, options: LineOptions): string[] {
+function nearLines(
+  { rule, unmet, condition, jobChanges, policyChange }: NearRuleExplanation,
+  options: LineOptions,
+): string[] {
+  // The claims match, so that nobody has to change them.
+  if (unmet.length === 0 && condition !== undefined)
+    return [`  The nearest rule is ${JSON.stringify(rule)}. Its claims match, and ${condition}.`];
   const [possible, impossible] = [jobChanges.filter((one) => one.possible), jobChanges.filter((one) => !one.possible)];
   const named = (text: string) => `    - ${withNames(text, options.pipelines)}`;
   return [

@@ -1,10 +1,12 @@
 // Sets of jobs. A rule matches the jobs whose claims meet its demands, one claim independent of another; a policy grants a credential to
 // the jobs of several rules.
 
+import { type Conditions, needsPipeline } from '../policy/conditions.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Match } from '../policy/rule.ts';
 import { ANY_VALUE, type ClaimValues, type Demand, exampleOf, restrict } from './claim-values.ts';
-import type { TextFinder } from './texts.ts';
+import { conditionDemands, isConditionClaim, type NamesOfConditions } from './condition-claims.ts';
+import { fromLiteral, type TextFinder, toLiteral } from './texts.ts';
 import type { Work } from './work.ts';
 
 /** What a rule, or something written like one, demands of each claim. A claim without a demand may be anything. */
@@ -31,12 +33,19 @@ export function demandsOf(match: Match): Demands {
   return onlyBranches ? [...demands, ['build_tag', { absent: true, patterns: [] }]] : demands;
 }
 
-/** Stands for a `*` of a value, which is no wildcard. No pattern tells the two apart. */
-const NO_WILDCARD = '\ue000';
+const ANY_PIPELINE = ['pipeline_id', { absent: false, patterns: ['**'] }] as const;
 
-/** The pattern that only one value fits. */
-export function toLiteral(value: string): string {
-  return value.replaceAll('*', NO_WILDCARD);
+/** What of a rule says which jobs it matches. */
+export interface JobSet {
+  readonly match: Match;
+  readonly conditions: Conditions;
+}
+
+/** The demands of a rule, those of its conditions among them. */
+export function ruleDemands({ match, conditions }: JobSet, names: NamesOfConditions): Demands {
+  // What Buildkite has of a pipeline is found by its UUID.
+  const ofPipeline = needsPipeline(conditions) && !('pipeline_id' in match) ? [ANY_PIPELINE] : [];
+  return [...demandsOf(match), ...ofPipeline, ...conditionDemands(conditions, names)];
 }
 
 /** The demands that a policy makes of every job. */
@@ -50,7 +59,7 @@ export function grantedJobs(policy: Policy, credential: string): Demands[] {
   const organization = organizationDemands(policy);
   return policy.rules
     .filter(({ grants }) => grants.includes(credential))
-    .map(({ match }) => [...organization, ...demandsOf(match)]);
+    .map((rule) => [...organization, ...ruleDemands(rule, policy)]);
 }
 
 /** The jobs of a set that meet demands. */
@@ -66,7 +75,7 @@ export function exampleJob(jobs: Jobs, tools: Tools): ExampleJob | undefined {
   return job && toExample(job);
 }
 
-/** The same with an organization's slug as it is in demands. */
+/** The same with values as they are in demands: see {@link toLiteral}. */
 export function someJob(jobs: Jobs, tools: Tools): ExampleJob | undefined {
   const example = new Map<string, string | null>();
   for (const [claim, values] of jobs) {
@@ -79,6 +88,8 @@ export function someJob(jobs: Jobs, tools: Tools): ExampleJob | undefined {
 
 /** @param job as someJob has it */
 export function toExample(job: ExampleJob): ExampleJob {
-  const slug = job.get('organization_slug');
-  return slug ? new Map(job).set('organization_slug', slug.replaceAll(NO_WILDCARD, '*')) : job;
+  const isWritten = (claim: string) => claim === 'organization_slug' || isConditionClaim(claim);
+  return new Map(
+    [...job].map(([claim, value]) => [claim, value !== null && isWritten(claim) ? fromLiteral(value) : value]),
+  );
 }

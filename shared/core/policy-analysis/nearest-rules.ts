@@ -1,5 +1,6 @@
 // Of the rules that grant a credential, those that a refused job nearly matches: the ones with the fewest claims to change.
 
+import { conditionOutcome } from '../conditions/reason-words.ts';
 import { isMatchableClaim, isOptionalClaim } from '../policy/claims.ts';
 import type { RuleTrace } from '../policy/decide.ts';
 
@@ -15,6 +16,8 @@ export interface Unmet {
 export interface NearRule {
   readonly rule: string;
   readonly unmet: readonly Unmet[];
+  /** Of a rule whose claims match: how its conditions were judged, in words. */
+  readonly condition?: string;
 }
 
 export interface NearestRules {
@@ -40,7 +43,8 @@ export function nearestRules(
     .map((rule): NearRule => {
       const unmet = unmetOf(rule, tag);
       const more = always.filter(({ claim }) => !unmet.some((one) => one.claim === claim));
-      return { rule: rule.rule, unmet: [...unmet, ...more] };
+      const condition = conditionOutcome(rule);
+      return { rule: rule.rule, unmet: [...unmet, ...more], ...(condition !== undefined && { condition }) };
     });
   const fewest = Math.min(...rules.map(({ unmet }) => unmet.length));
   const nearest = rules

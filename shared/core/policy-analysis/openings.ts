@@ -6,9 +6,10 @@ import type { WrittenPolicy } from '../policy/policy.ts';
 import { orCannotTell } from './change.ts';
 import type { CommonPlace } from './common-places.ts';
 import { type Allow, type Touch, touchInBoth, touchOutside } from './documents.ts';
-import { type Tools, toLiteral } from './jobs.ts';
+import type { Tools } from './jobs.ts';
 import { mayOpen } from './oauth-scopes.ts';
 import type { Question } from './questions.ts';
+import { toLiteral } from './texts.ts';
 
 /** How much of what was asked about a credential opens. */
 export type Opening =

@@ -10,10 +10,12 @@ import {
   MATCHABLE_CLAIMS,
   mayBeAbsent,
 } from '../policy/claims.ts';
+import { needsPipeline } from '../policy/conditions.ts';
 import type { Policy } from '../policy/policy.ts';
 import { isUuidClaim } from '../policy/rule.ts';
 import { readWrittenClaims } from '../policy/written-claims.ts';
-import { type Jobs, toLiteral } from './jobs.ts';
+import type { Jobs } from './jobs.ts';
+import { toLiteral } from './texts.ts';
 
 /** The value of each claim that is stated; null for one that is not in the token. */
 export type PartialJob = ReadonlyMap<string, string | null>;
@@ -81,7 +83,11 @@ export function toJobs(job: PartialJob): Jobs {
  * @param granting names of the rules that match some of the jobs
  */
 export function claimsToRequest(policy: Policy, job: PartialJob, granting: ReadonlySet<string>): string[] {
-  const named = (rules: Policy['rules']) => rules.flatMap(({ match }) => Object.keys(match));
+  const named = (rules: Policy['rules']) =>
+    rules.flatMap(({ match, conditions }) => [
+      ...Object.keys(match),
+      ...(needsPipeline(conditions) ? ['pipeline_id'] : []),
+    ]);
   const ofOrganization = policy.organization.id === undefined ? [] : ['organization_id'];
   const stated = [...named(policy.rules), ...ofOrganization].filter((claim) => (job.get(claim) ?? null) !== null);
   const needed = named(policy.rules.filter(({ name }) => granting.has(name))).filter(

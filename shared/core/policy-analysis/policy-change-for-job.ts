@@ -2,11 +2,14 @@
 // credential to jobs that differ from the job only in what the nearest rule leaves open.
 
 import { claimValue, isMatchableClaim, type JobClaims } from '../policy/claims.ts';
+import { MATCH_CONDITIONS, RULE_CONDITIONS } from '../policy/conditions.ts';
+import { formatDuration } from '../policy/duration.ts';
 import { environmentProblems } from '../policy/environments.ts';
 import { PIPELINE_NAME } from '../policy/pipelines.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
-import type { Match, Rule } from '../policy/rule.ts';
+import { CREATOR_UNVERIFIED, hasVerifiedCreators, type Match, type Rule } from '../policy/rule.ts';
 import { invisibleCharacters } from '../policy/visible-text.ts';
+import type { JobSet } from './jobs.ts';
 import type { NearRule, Unmet } from './nearest-rules.ts';
 import { isLiteral } from './texts.ts';
 import { yamlKey, yamlList, yamlText } from './yaml-lines.ts';
@@ -50,7 +53,7 @@ export function policyChangeFor(
     if (value === undefined) delete match[key];
     else match[key] = [key === 'pipeline' ? named.name : value];
   }
-  return added(policy, { match, credential, claims }, named, remaining);
+  return added(policy, { match, conditions: rule.conditions, credential, claims }, named, remaining);
 }
 
 /**
@@ -87,7 +90,7 @@ export function firstRuleFor(
   const match = { ...pipeline, ...Object.fromEntries(others) };
   if (Object.values(match).some(([pattern = '']) => !isLiteral(pattern))) return undefined;
   const remaining = always.map(({ claim }) => claim);
-  return added(policy, { match, credential, claims }, named, remaining);
+  return added(policy, { match, conditions: {}, credential, claims }, named, remaining);
 }
 
 /** The claim's value where a pattern can say exactly that. */
@@ -146,14 +149,14 @@ function widened(
 /** A rule of its own, which grants this credential alone. */
 function added(
   policy: WrittenPolicy,
-  { match, credential, claims }: { readonly match: Match; readonly credential: string; readonly claims: JobClaims },
+  { match, conditions, credential, claims }: JobSet & { readonly credential: string; readonly claims: JobClaims },
   named: PipelineName,
   remaining: readonly string[],
 ): PolicyChange {
   const wanted = `${credential} for ${claims.pipeline_slug}`.slice(0, 120);
   const taken = policy.rules.map((rule) => rule.name);
   const name = freeName(wanted, taken, (number) => `${wanted} (${number})`);
-  const rules = [...policy.rules, { name, match: { ...match }, grants: [credential] } as Rule];
+  const rules = [...policy.rules, { name, match: { ...match }, conditions, grants: [credential] } as Rule];
   const usesName = match.pipeline?.includes(named.name) ?? false;
   return {
     pipelines: usesName ? named.pipelines : policy.pipelines,
@@ -165,11 +168,28 @@ function added(
       `  - name: ${yamlText(name)}`,
       '    match:',
       ...Object.entries(match).map(([key, patterns]) => `      ${yamlKey(key)}: ${yamlList(patterns)}`),
+      ...MATCH_CONDITIONS.flatMap((name) => conditionYaml(name, conditions[name]).map((line) => `      ${line}`)),
+      ...RULE_CONDITIONS.flatMap((name) => conditionYaml(name, conditions[name]).map((line) => `    ${line}`)),
       `    grants: [${yamlText(credential)}]`,
     ],
     remaining,
     forbidden: forbiddenBy(policy, rules, rules.length - 1),
   };
+}
+
+/** A condition that the nearest rule has, as a rule is written. */
+function conditionYaml(name: string, condition: object | undefined): string[] {
+  return condition === undefined ? [] : [`${name}: ${yamlFlow(condition)}`];
+}
+
+function yamlFlow(value: unknown): string {
+  if (typeof value === 'string') return yamlText(value);
+  if (Array.isArray(value)) return yamlList(value.map(String));
+  const members = Object.entries(Object(value)).map(([key, member]) => {
+    const text = key === 'within' ? formatDuration(Number(member)) : yamlFlow(member);
+    return `${yamlKey(key)}: ${text}`;
+  });
+  return `{ ${members.join(', ')} }`;
 }
 
 function freeName(wanted: string, taken: readonly string[], numbered: (number: number) => string): string {
@@ -180,7 +200,12 @@ function freeName(wanted: string, taken: readonly string[], numbered: (number: n
 }
 
 function forbiddenBy(policy: WrittenPolicy, rules: readonly Rule[], index: number): string[] {
-  return environmentProblems({ ...policy, rules }).flatMap(({ path, message }) =>
-    path[0] === 'rules' && path[1] === index ? [message] : [],
-  );
+  const rule = rules[index];
+  const unverified = rule?.conditions.created_by && !hasVerifiedCreators(rule.match) ? [CREATOR_UNVERIFIED] : [];
+  return [
+    ...unverified,
+    ...environmentProblems({ ...policy, rules }).flatMap(({ path, message }) =>
+      path[0] === 'rules' && path[1] === index ? [message] : [],
+    ),
+  ];
 }

@@ -3,8 +3,10 @@
 import { REVOCATIONS } from '../kinds/kind.ts';
 import { MAX_TTL } from '../policy/credential.ts';
 import { formatDuration } from '../policy/duration.ts';
+import type { IdentityProvider } from '../policy/identity-providers.ts';
 import type { Policy } from '../policy/policy.ts';
 import { type Change, compareDuration, compareLimit, compareText, directionOf } from './change.ts';
+import { toIdentity } from './stable-names.ts';
 
 type Guards = Policy['environments'][string];
 
@@ -20,8 +22,10 @@ export function policyChanges(before: Policy, after: Policy): Change[] {
       before.limits.liveGrantsPerPipeline,
       after.limits.liveGrantsPerPipeline,
     ),
+    ...compareDuration('limits.teamsMaxAge', before.limits.teamsMaxAge, after.limits.teamsMaxAge),
     ...compareText('contact', before.contact, after.contact, 'neither'),
     ...guardChanges(before, after),
+    ...providerChanges(before, after),
   ];
 }
 
@@ -46,6 +50,53 @@ function changesOfGuards(where: string, before: Guards, after: Guards): Change[]
     ...compareLists(`${where}.revocation`, before.revocation ?? REVOCATIONS, after.revocation ?? REVOCATIONS, 'allows'),
     ...compareLists(`${where}.require`, requiredBy(before), requiredBy(after), 'demands'),
   ];
+}
+
+/**
+ * Identity providers that both policies have, by what tells their tokens apart, or else by their names. What rules demand of their tokens
+ * is a change of the credentials.
+ */
+function providerChanges({ identityProviders: before }: Policy, { identityProviders: after }: Policy): Change[] {
+  return Object.entries(before).flatMap(([name, old]) => {
+    const same = Object.values(after).find((one) => toIdentity(one) === toIdentity(old));
+    const new_ = same ?? (Object.hasOwn(after, name) ? after[name] : undefined);
+    return new_ ? changesOfProvider(`identityProviders.${name}`, old, new_) : [];
+  });
+}
+
+const OTHER_KEYS = 'The keys at this address sign the tokens of the provider.';
+
+function changesOfProvider(where: string, before: IdentityProvider, after: IdentityProvider): Change[] {
+  return [
+    ...compareText(`${where}.issuer`, before.issuer, after.issuer, 'both'),
+    ...compareText(`${where}.keys`, before.keys, after.keys, 'cannot tell', OTHER_KEYS),
+    ...compareText(`${where}.audience`, before.audience, after.audience, 'both'),
+    ...compareLists(`${where}.algorithms`, before.algorithms, after.algorithms, 'allows'),
+    ...compareDuration(`${where}.maxTokenLifetime`, before.maxTokenLifetime, after.maxTokenLifetime),
+    ...compareLists(`${where}.claims`, pathsOf(before), pathsOf(after), 'demands'),
+    ...nameChanges(where, before, after),
+    ...setterChanges(where, before, after),
+  ];
+}
+
+/** Where in a token each claim is that every token must have. */
+function pathsOf({ claims }: IdentityProvider): string[] {
+  return Object.entries(claims).map(([name, { at = [name] }]) => at.join('.'));
+}
+
+/** Of claims that are the same in a token. */
+function nameChanges(where: string, before: IdentityProvider, after: IdentityProvider): Change[] {
+  const [old, new_] = [before, after].map(({ claims }) => Object.keys(claims).sort().join(', '));
+  const isSame = JSON.stringify(pathsOf(before).sort()) === JSON.stringify(pathsOf(after).sort());
+  return isSame ? compareText(`${where}.claims, their names`, old, new_, 'neither') : [];
+}
+
+/** Who sets a claim changes warnings alone. */
+function setterChanges(where: string, { claims: before }: IdentityProvider, { claims: after }: IdentityProvider) {
+  return Object.entries(before).flatMap(([name, { setBy }]) => {
+    const new_ = Object.hasOwn(after, name) ? after[name] : undefined;
+    return new_ ? compareText(`${where}.claims.${name}.setBy`, setBy, new_.setBy, 'neither') : [];
+  });
 }
 
 /** No guard is the longest ttl that there is. */

@@ -1,8 +1,9 @@
 // Why a request was refused and who can change that, in lines for a terminal.
 
+import { conditionOutcome } from '../conditions/reason-words.ts';
 import { visible } from '../policy/visible-text.ts';
 import type { AuditLine } from './audit-line.ts';
-import type { ReasonExplanation, Side } from './refused-request.ts';
+import { type ReasonExplanation, type Side, withoutAbsent } from './refused-request.ts';
 
 const WHO: Readonly<Record<Exclude<Side, 'time'>, string>> = {
   job: 'the developer of the job',
@@ -13,7 +14,7 @@ const WHO: Readonly<Record<Exclude<Side, 'time'>, string>> = {
 /** @param explained.byRules whether the explanation of the rules follows, which says what to do */
 export function reasonLines(
   requestId: string,
-  { credential, job }: AuditLine,
+  { credential, job, trace = [] }: AuditLine,
   { reason, sides, when, whatToDo, facts, byRules }: ReasonExplanation & { readonly byRules: boolean },
 ): string[] {
   const about = [
@@ -25,10 +26,17 @@ export function reasonLines(
   return [
     `The request ${requestId} was refused: ${visible(reason)}`,
     ...about.map(([name = '', value]) => `  ${name.padEnd(width)}  ${value}`),
+    ...trace.flatMap(conditionLines),
     ...(byRules ? [] : [`  ${reason.startsWith('job_token_') ? 'The job token: ' : ''}${when}`]),
     ...(byRules ? [] : [`  What to do: ${whatToDo}`]),
     ...whoLines(sides),
   ];
+}
+
+/** How far a rule got whose claims match and whose conditions do not hold. */
+function conditionLines(traced: NonNullable<AuditLine['trace']>[number]): string[] {
+  const words = conditionOutcome(withoutAbsent(traced));
+  return words === undefined ? [] : [`  Rule ${JSON.stringify(visible(traced.rule))}: ${words}.`];
 }
 
 function whoLines(sides: readonly Side[]): string[] {

@@ -156,7 +156,7 @@ export function explainFromLine({
 }
 
 /** A field that is absent is not there. */
-function withoutAbsent({ condition, reason, ...traced }: NonNullable<AuditLine['trace']>[number]): RuleTrace {
+export function withoutAbsent({ condition, reason, ...traced }: NonNullable<AuditLine['trace']>[number]): RuleTrace {
   return { ...traced, ...(condition && { condition }), ...(reason !== undefined && { reason }) };
 }
 

@@ -8,7 +8,7 @@ import type { LostTest } from '../policy-tests/lost-tests.ts';
 import type { Change, Direction, Example } from './change.ts';
 import { type CredentialDiff, diffPolicies, type PolicyDiff, type Verdict } from './diff.ts';
 import { claimLine } from './example-lines.ts';
-import { describeMatch } from './rule-differences.ts';
+import { describeRule } from './rule-differences.ts';
 import { withStableNames } from './stable-names.ts';
 import { DECLARED, NOT_DECLARED, writtenChanges } from './written-changes.ts';
 
@@ -204,7 +204,7 @@ function factsOf(name: string, policy: Policy): Section['items'] {
     `ttl: ${formatDuration(credential.ttl)}`,
     `revocation: ${revocationOf(credential)}`,
     ...describeAccess(credential).map((access) => `opens: ${access}`),
-    ...rules.map((rule) => `granted by: "${rule.name}" with ${describeMatch(rule.match, policy)}`),
+    ...rules.map((rule) => `granted by: "${rule.name}" with ${describeRule(rule, policy)}`),
   ];
   return facts.map((fact) => {
     const cut = fact.indexOf(': ') + 2;

@@ -63,6 +63,19 @@ export function isLiteral(pattern: string): boolean {
   return !pattern.includes('*');
 }
 
+/** Stands for a `*` of a value, which is no wildcard. No pattern tells the two apart. */
+const NO_WILDCARD = '\ue000';
+
+/** The pattern that only one value fits. */
+export function toLiteral(value: string): string {
+  return value.replaceAll('*', NO_WILDCARD);
+}
+
+/** The value that an example has by such a pattern. */
+export function fromLiteral(text: string): string {
+  return text.replaceAll(NO_WILDCARD, '*');
+}
+
 function isAmong(text: string, { within, without }: Texts, work: Work): boolean {
   const fits = (pattern: string) => fitsPattern(pattern, text, work);
   return within.every((patterns) => patterns.some(fits)) && !without.some(fits);

@@ -1,10 +1,13 @@
 // What jobs get, in lines for a terminal: what they all get first, then what they get on a condition, then what none gets.
 
 import { revocationOf } from '../kinds/kinds.ts';
+import { conditionClauses } from '../policy/condition-words.ts';
+import type { Conditions } from '../policy/conditions.ts';
 import { formatDuration } from '../policy/duration.ts';
 import type { Policy } from '../policy/policy.ts';
 import { conditionWords, statedWords } from './demand-words.ts';
 import type { TokenRefusal } from './job-token.ts';
+import type { Demands } from './jobs.ts';
 import type { PartialJob } from './partial-job.ts';
 import type { CredentialAnswer } from './what.ts';
 
@@ -110,11 +113,16 @@ function conditionLines({ pipelines }: Policy, { granting }: CredentialAnswer): 
   const more = granting.length - shown.length;
   return [
     ...shown.map(
-      ({ rule, conditions }, index) =>
-        `    ${index === 0 ? 'if' : 'or if'} ${conditionWords(conditions, pipelines)}, by "${rule}"`,
+      ({ rule, conditions, ofRule }, index) =>
+        `    ${index === 0 ? 'if' : 'or if'} ${clausesOf(conditions, ofRule, pipelines)}, by "${rule}"`,
     ),
     ...(more > 0 ? [`    or by one of ${more} other rules: --json lists them`] : []),
   ];
+}
+
+function clausesOf(conditions: Demands, ofRule: Conditions, pipelines: Policy['pipelines']): string {
+  const ofClaims = conditions.length > 0 ? [conditionWords(conditions, pipelines)] : [];
+  return [...ofClaims, ...conditionClauses(ofRule)].join(' and ');
 }
 
 function refusalLines({ pipelines }: Policy, { refusing }: CredentialAnswer): string[] {

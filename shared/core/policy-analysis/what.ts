@@ -1,11 +1,13 @@
 // What jobs get when only some of their claims are stated: what every such job gets, what some of them get and on which conditions,
 // and what none gets.
 
+import type { Conditions } from '../policy/conditions.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Rule } from '../policy/rule.ts';
 import { orCannotTell } from './change.ts';
 import { ANY_VALUE, type Demand, exampleOf, exclude, restrict } from './claim-values.ts';
-import { type Demands, demandsOf, type Jobs, meeting, organizationDemands, type Tools } from './jobs.ts';
+import { isConditionClaim } from './condition-claims.ts';
+import { type Demands, type Jobs, meeting, organizationDemands, ruleDemands, type Tools } from './jobs.ts';
 import { jobOutside } from './outside.ts';
 import { type PartialJob, toJobs } from './partial-job.ts';
 import { TextFinder } from './texts.ts';
@@ -16,7 +18,12 @@ type Answer = 'granted' | 'conditional' | 'never' | 'cannot tell';
 /** A rule that matches some of the jobs: those that also meet the conditions. Without conditions it matches all of them. */
 interface GrantingRule {
   readonly rule: string;
+  /** Those of claims. */
   readonly conditions: Demands;
+  /** What the rule demands beyond claims, which nobody can state. */
+  readonly ofRule: Conditions;
+  /** All of them, as demands. */
+  readonly demands: Demands;
 }
 
 /** A rule that matches none of the jobs, and the demands that none of them meets. */
@@ -73,12 +80,16 @@ function answerBy(
   for (const { rule, result } of rules) {
     if (result === 'cannot tell') return { answer: 'cannot tell', granting: [], refusing: [] };
     if (result.unmet.length > 0) refusing.push({ rule: rule.name, unmet: result.unmet });
-    else granting.push({ rule: rule.name, conditions: result.conditions });
+    else {
+      const demands = result.conditions;
+      const conditions = demands.filter(([claim]) => !isConditionClaim(claim));
+      granting.push({ rule: rule.name, conditions, ofRule: rule.conditions, demands });
+    }
   }
   if (granting.length === 0) return { answer: 'never', granting, refusing };
-  const always = granting.filter(({ conditions }) => conditions.length === 0);
+  const always = granting.filter(({ demands }) => demands.length === 0);
   if (always.length > 0) return { answer: 'granted', granting: always.slice(0, 1), refusing };
-  const all = granting.map(({ conditions }) => conditions);
+  const all = granting.map(({ demands }) => demands);
   const refused = orCannotTell(() => jobOutside(jobs, all, newTools()));
   return {
     answer: refused === 'cannot tell' ? 'cannot tell' : refused ? 'conditional' : 'granted',
@@ -92,8 +103,8 @@ export function grantingRules(answers: readonly CredentialAnswer[]): ReadonlySet
   return new Set(answers.flatMap(({ granting }) => granting.map(({ rule }) => rule)));
 }
 
-export function demandsOfRule(policy: Policy, { match }: Rule): Demands {
-  return [...organizationDemands(policy), ...demandsOf(match)];
+export function demandsOfRule(policy: Policy, rule: Rule): Demands {
+  return [...organizationDemands(policy), ...ruleDemands(rule, policy)];
 }
 
 /** The demands that none of the jobs meets, and those that only some of them meet. */
@@ -120,7 +131,7 @@ function withoutRedundant(
   if (granting.length > MAX_COMPARED) return granting;
   const tools = newTools();
   const includes = (wide: GrantingRule, narrow: GrantingRule) =>
-    orCannotTell(() => jobOutside(meeting(jobs, narrow.conditions), [wide.conditions], tools)) === undefined;
+    orCannotTell(() => jobOutside(meeting(jobs, narrow.demands), [wide.demands], tools)) === undefined;
   return granting.filter(
     (rule, index) =>
       !granting.some(

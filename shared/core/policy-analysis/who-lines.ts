@@ -3,6 +3,7 @@
 import type { Verb } from '../kinds/firestore.ts';
 import { describeAccess, revocationOf } from '../kinds/kinds.ts';
 import { isMatchableClaim, sourceOfClaim } from '../policy/claims.ts';
+import { conditionRows } from '../policy/condition-words.ts';
 import type { Credential } from '../policy/credential.ts';
 import { formatDuration } from '../policy/duration.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -114,13 +115,20 @@ function rulesLines(policy: Policy, rules: readonly RuleAccess[], granted: 'it' 
   return rules.flatMap((rule) => ruleLines(policy, rule, granted));
 }
 
-function ruleLines(policy: Policy, { rule, demands, example }: RuleAccess, granted: 'it' | 'them'): string[] {
+function ruleLines(
+  policy: Policy,
+  { rule, demands, conditions, example }: RuleAccess,
+  granted: 'it' | 'them',
+): string[] {
   if (example === undefined) return [`  Rule "${rule}" matches no job.`];
-  const rows = demands.map(([claim, demand]) => ({
-    claim: claimWord(claim, demand, policy.pipelines),
-    words: demandWords(claim, demand, policy.pipelines),
-    by: demand.absent ? '' : chosenBy(claim),
-  }));
+  const rows = [
+    ...demands.map(([claim, demand]) => ({
+      claim: claimWord(claim, demand, policy.pipelines),
+      words: demandWords(claim, demand, policy.pipelines),
+      by: demand.absent ? '' : chosenBy(claim),
+    })),
+    ...conditionRows(conditions).map(([claim, words]) => ({ claim, words, by: '' })),
+  ];
   const width = Math.max(...rows.map(({ claim }) => claim.length));
   return [
     `  Rule "${rule}" grants ${granted} to jobs where`,

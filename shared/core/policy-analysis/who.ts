@@ -1,5 +1,6 @@
 // Who can get a credential, or what opens something: for each credential its rules, with what they demand of a job and an example.
 
+import type { Conditions } from '../policy/conditions.ts';
 import type { Policy, WrittenPolicy } from '../policy/policy.ts';
 import { orCannotTell } from './change.ts';
 import { commonPlaces } from './common-places.ts';
@@ -14,6 +15,8 @@ export interface RuleAccess {
   readonly rule: string;
   /** Without those of the organization, which every job meets. */
   readonly demands: Demands;
+  /** What it demands beyond claims. */
+  readonly conditions: Conditions;
   /** A job that the rule matches; undefined when there is none. */
   readonly example: ExampleJob | 'cannot tell' | undefined;
 }
@@ -41,6 +44,7 @@ export function whoGets(policy: Policy, written: WrittenPolicy, question: Questi
       .map((rule) => ({
         rule: rule.name,
         demands: demandsOf(rule.match),
+        conditions: rule.conditions,
         example: orCannotTell(() => exampleJob(meeting(ALL_JOBS, demandsOfRule(policy, rule)), newTools())),
       }));
     return [{ credential: name, opening, rules }];

@@ -5,6 +5,8 @@ import { resolvePipelines } from '../policy/pipelines.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
 import type { Rule } from '../policy/rule.ts';
 import type { Change } from './change.ts';
+import { conditionDemands } from './condition-claims.ts';
+import type { Demands } from './jobs.ts';
 
 type Entries<Value> = Readonly<Record<string, Value>>;
 
@@ -20,7 +22,11 @@ export function writtenChanges(before: WrittenPolicy, after: WrittenPolicy, unch
   return [
     ...environmentChanges(before, after),
     ...renamed('pipeline', before.pipelines, after.pipelines),
-    ...moved(before.pipelines, after.pipelines),
+    ...moved('pipelines', before.pipelines, after.pipelines),
+    ...renamed('team', before.teams, after.teams),
+    ...moved('teams', before.teams, after.teams),
+    ...renamed('identity provider', before.identityProviders, after.identityProviders),
+    ...declared('identity provider', before.identityProviders, after.identityProviders),
     ...renamed('database', before.databases, after.databases),
     ...renamed('rule', ruleBodies(before), ruleBodies(after)),
     ...rulesWithoutEffect(before, after, unchanged),
@@ -71,18 +77,41 @@ function rulesWithoutEffect(before: WrittenPolicy, after: WrittenPolicy, unchang
   ];
 }
 
-/** Names of pipelines that stand for another one by now. */
-function moved(before: Entries<string>, after: Entries<string>): Change[] {
+/** Entries that are new or gone, and not only renamed. */
+function declared<Value>(noun: string, before: Entries<Value>, after: Entries<Value>): Change[] {
+  const added = (some: Entries<Value>, others: Entries<Value>) => {
+    const known = new Set(Object.values(others).map((value) => JSON.stringify(value)));
+    return Object.entries(some).flatMap(([name, value]) =>
+      Object.hasOwn(others, name) || known.has(JSON.stringify(value)) ? [] : [name],
+    );
+  };
+  return [
+    ...added(after, before).map((name) => neither(`${noun} ${name}`, NOT_DECLARED, DECLARED)),
+    ...added(before, after).map((name) => neither(`${noun} ${name}`, DECLARED, NOT_DECLARED)),
+  ];
+}
+
+/** Names of pipelines or teams that stand for another one by now. */
+function moved(section: string, before: Entries<string>, after: Entries<string>): Change[] {
   return Object.entries(before).flatMap(([name, id]) => {
     const other = Object.hasOwn(after, name) ? after[name] : undefined;
-    return other === undefined || other === id ? [] : [neither(`pipelines.${name}`, id, other)];
+    return other === undefined || other === id ? [] : [neither(`${section}.${name}`, id, other)];
   });
 }
 
-/** Without names of pipelines, which may have changed too. */
-function ruleBodies({ rules, pipelines }: WrittenPolicy): Entries<Pick<Rule, 'match' | 'grants'>> {
+interface RuleBody extends Pick<Rule, 'match' | 'grants'> {
+  /** Left out for a rule without conditions. */
+  readonly conditions?: Demands;
+}
+
+/** Without names of pipelines, teams and providers, which may have changed too. */
+function ruleBodies(policy: WrittenPolicy): Entries<RuleBody> {
   return Object.fromEntries(
-    rules.map((rule) => [`"${rule.name}"`, { match: resolvePipelines(rule, pipelines).match, grants: rule.grants }]),
+    policy.rules.map((rule) => {
+      const conditions = conditionDemands(rule.conditions, policy);
+      const { match } = resolvePipelines(rule, policy.pipelines);
+      return [`"${rule.name}"`, { match, ...(conditions.length > 0 && { conditions }), grants: rule.grants }];
+    }),
   );
 }
 

@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { claimsOfEvent, type KnownClaims } from './known-claims.ts';
+import { eventConditions, type KnownConditions } from './known-conditions.ts';
 import { type LogEntry, toTime } from './log-entry.ts';
 
 /** What the policy of the time decided, and what came of it. */
@@ -17,6 +18,8 @@ export interface JobRequest {
   readonly credential: string;
   readonly pipeline_slug: string;
   readonly claims: KnownClaims;
+  /** By what the conditions of the rule held. */
+  readonly conditions: KnownConditions;
   readonly outcome: Outcome;
   /** Of an issued token. */
   readonly grant_id?: string;
@@ -38,6 +41,7 @@ const issued = z.object({
   grant_id: text,
   policy_sha256: text,
   job: z.record(text, z.unknown()).optional(),
+  conditions: eventConditions.nullish().catch(undefined),
 });
 const refused = z.object({
   request_id: text.optional(),
@@ -48,7 +52,10 @@ const refused = z.object({
 });
 
 /** The reasons for which a policy refuses. */
-const BY_POLICY = ['claims_missing', 'unknown_credential', 'no_matching_rule'];
+export const BY_POLICY: readonly string[] = [
+  ...['claims_missing', 'unknown_credential', 'no_matching_rule'],
+  ...['approval_pending', 'approval_not_accepted', 'conditions_unknown', 'agent_token_missing'],
+];
 /** The reasons for which a request is refused that the policy allows. */
 const ALLOWED = [
   ...['job_ended', 'grant_revoked', 'credential_changed', 'live_token_limit', 'rate_limited', 'grant_busy', 'blocked'],
@@ -65,14 +72,16 @@ export function toJobRequest({ at, line }: LogEntry): JobRequest | UndecidedRequ
 function toIssued(at: number | undefined, line: Readonly<Record<string, unknown>>): JobRequest | 'malformed' {
   const read = issued.safeParse(line);
   if (!read.success) return 'malformed';
-  const { request_id, credential, pipeline_slug, rule, grant_id, policy_sha256, job } = read.data;
+  const { request_id, credential, pipeline_slug, rule, grant_id, policy_sha256, job, conditions } = read.data;
+  const requestedAt = at ?? toTime(line.issued_at);
   return {
     request_id,
-    at: at ?? toTime(line.issued_at),
+    at: requestedAt,
     credential,
     pipeline_slug,
     // The longest lines are cut to fields that are no objects.
     claims: claimsOfEvent(job ?? {}, job === undefined || line.truncated === true),
+    conditions: { basis: conditions ?? undefined, at: requestedAt },
     outcome: { allowed: true, rule, reason: undefined },
     grant_id,
     policy_sha256,
@@ -95,6 +104,7 @@ function toRefused(
     credential,
     pipeline_slug: job.pipeline_slug,
     claims: claimsOfEvent(job, line.truncated === true),
+    conditions: { basis: undefined, at },
     outcome: byPolicy ? { allowed: false, reason } : { allowed: true, rule: undefined, reason },
     ...(policy_sha256 !== undefined && { policy_sha256 }),
   };

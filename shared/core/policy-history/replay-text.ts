@@ -2,6 +2,7 @@
 
 import type { Policy } from '../policy/policy.ts';
 import { claimLine, claimsOf } from '../policy-analysis/example-lines.ts';
+import { BY_POLICY } from './job-request.ts';
 import type { Judgement } from './judge.ts';
 import { CHANGES, type Changed, type ReplayResult, type RequestChange } from './replay.ts';
 import { describeNearest, formatPeriod, plural, toUseJson } from './words.ts';
@@ -11,7 +12,7 @@ const HEADINGS: Readonly<Record<Changed, string>> = {
   credential_gone: 'Allowed before, and the credential is no longer in the policy',
   granted: 'Refused before, granted now',
   other_rule: 'Granted as before, by another rule',
-  cannot_tell: 'Cannot tell: the events lack claims that a rule looks at',
+  cannot_tell: 'Cannot tell: the events lack what a rule looks at',
 };
 
 const TOTALS: Readonly<Record<Changed, string>> = {
@@ -74,7 +75,7 @@ function describeChange(policy: Policy, change: RequestChange, explain: string):
 
 function describeBefore({ rule_before, reason_before }: RequestChange): string {
   if (rule_before !== undefined) return `granted by "${rule_before}"`;
-  return ['unknown_credential', 'no_matching_rule', 'claims_missing'].includes(reason_before ?? '')
+  return BY_POLICY.includes(reason_before ?? '')
     ? `refused, ${reason_before}`
     : `allowed by a rule that is not on record, then refused, ${reason_before}`;
 }

@@ -38,22 +38,26 @@ export interface ReplayResult {
 
 export class Replay {
   readonly #policy: Policy;
+  readonly #sha256: string | undefined;
   readonly #judge;
   readonly #changes = new Map<string, RequestChange>();
   readonly #same = { granted: 0, refused: 0, ruleNotKnown: 0 };
   #requests = UNUSED;
 
-  constructor(policy: Policy) {
+  /** @param sha256 of the policy: what it decided itself it decides in the same way again */
+  constructor(policy: Policy, sha256?: string) {
     this.#policy = policy;
+    this.#sha256 = sha256;
     this.#judge = createJudge(policy);
   }
 
   add(request: JobRequest): void {
     this.#requests = addUse(this.#requests, request.at);
-    const now = this.#judge(request.credential, request.claims);
-    const change = changeOf(request, now);
+    const now = this.#judge(request.credential, request.claims, request.conditions);
+    const isSame = this.#sha256 !== undefined && request.policy_sha256 === this.#sha256;
+    const change = now.outcome === 'cannot tell' && isSame ? undefined : changeOf(request, now);
     if (change) this.#record(request, change, now);
-    else if (now.outcome === 'refused') this.#same.refused += 1;
+    else if (now.outcome === 'refused' || !request.outcome.allowed) this.#same.refused += 1;
     else {
       this.#same.granted += 1;
       if (now.outcome === 'granted' && now.rules.length > 1) this.#same.ruleNotKnown += 1;

@@ -92,8 +92,8 @@ export class NewlyRefused {
     this.#after = createJudge(after);
   }
 
-  add({ credential, claims, outcome }: JobRequest): void {
-    if (!outcome.allowed || this.#before(credential, claims).outcome === 'refused') return;
-    if (this.#after(credential, claims).outcome === 'refused') this.count += 1;
+  add({ credential, claims, conditions, outcome }: JobRequest): void {
+    if (!outcome.allowed || this.#before(credential, claims, conditions).outcome === 'refused') return;
+    if (this.#after(credential, claims, conditions).outcome === 'refused') this.count += 1;
   }
 }

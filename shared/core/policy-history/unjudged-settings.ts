@@ -4,7 +4,10 @@
 import type { Policy } from '../policy/policy.ts';
 import { policyChanges } from '../policy-analysis/policy-changes.ts';
 
-const SETTINGS = ['audience', 'maxJobTokenLifetime', 'limits.tokensPerMinute', 'limits.liveGrantsPerPipeline'];
+const SETTINGS = [
+  ...['audience', 'maxJobTokenLifetime'],
+  ...['limits.tokensPerMinute', 'limits.liveGrantsPerPipeline', 'limits.teamsMaxAge'],
+];
 
 interface PolicyVersion {
   readonly policy: Policy;
@@ -42,7 +45,7 @@ export function compareSettings(
 
 function settingChanges(before: Policy, after: Policy): SettingChange[] {
   return policyChanges(before, after)
-    .filter(({ what }) => SETTINGS.includes(what))
+    .filter(({ what }) => SETTINGS.includes(what) || what.startsWith('identityProviders.'))
     .map((change) => ({ what: change.what, before: change.before, after: change.after }));
 }
 

@@ -50,7 +50,7 @@ export class Usage {
     for (const [pipeline, uuid] of Object.entries(this.#policy.pipelines))
       if (id === uuid) this.#use(this.#certain, { kind: 'pipeline', pipeline }, at);
       else if (id === undefined) this.#use(this.#maybe, { kind: 'pipeline', pipeline }, at);
-    const now = this.#judge(credential, claims);
+    const now = this.#judge(credential, claims, request.conditions);
     const rules = 'rules' in now ? now.rules : [];
     const certain = now.outcome === 'granted' && rules.length === 1;
     for (const rule of rules) this.#useRule(certain ? this.#certain : this.#maybe, rule, request);

@@ -30,7 +30,8 @@ export function describeNearest({ rule, mismatches }: NearestRule, pipelines: Pi
   return `rule "${rule}": ${mismatches.map((one) => describeMismatch(one, pipelines)).join('; ')}`;
 }
 
-function describeMismatch({ claim, value, patterns }: Mismatch, pipelines: Pipelines): string {
+function describeMismatch({ claim, value, patterns, isCondition }: Mismatch, pipelines: Pipelines): string {
+  if (isCondition) return `${claim} does not hold, the rule needs one that ${patterns.join('')}`;
   if (patterns.length === 0) return 'the build is of a tag, and the rule names build_branch without build_tag';
   const named = (text: string) => (claim === 'pipeline_id' ? nameOf(text, pipelines) : text);
   const needed = patterns.map(named).join(' or ');

@@ -1,5 +1,7 @@
 // A case of a test file: one job, and the credentials that it must get and must not get.
 
+import { decideConditions, type JudgedDecision } from '../conditions/decide.ts';
+import type { Facts } from '../conditions/judge.ts';
 import { isClaimValue, type JobClaims, parseClaims } from '../policy/claims.ts';
 import { type Decision, decide } from '../policy/decide.ts';
 import { PLACEHOLDER_CLAIMS } from '../policy/explain.ts';
@@ -8,6 +10,7 @@ import type { PolicyProblem } from '../policy/problems.ts';
 import { isMatchKey, isUuidClaim } from '../policy/rule.ts';
 import { valueProblems } from './matches.ts';
 import { unknownClaimKey, unknownName, unknownNames } from './names.ts';
+import { CASE_TIME, factProblems, toFacts } from './stated-facts.ts';
 import type { WrittenCase, WrittenJob } from './test-file.ts';
 
 type Path = PolicyProblem['path'];
@@ -16,24 +19,27 @@ export interface TestCase {
   readonly name: string;
   readonly path: Path;
   readonly claims: JobClaims;
+  /** What is so beyond the claims; undefined where the case does not say. */
+  readonly facts: Facts | undefined;
   readonly granted: readonly string[];
   readonly refused: readonly string[];
 }
 
+/** Of a case that states what is so beyond claims, the conditions of rules are judged. */
+export type CaseDecision = Decision | JudgedDecision;
+
 export interface CaseResult {
   readonly testCase: TestCase;
   /** What the policy decides otherwise than the case expects, by the name of the credential. */
-  readonly wrong: readonly (readonly [credential: string, decision: Decision])[];
+  readonly wrong: readonly (readonly [credential: string, decision: CaseDecision])[];
   /** The rule that grants each credential that the case expects and gets. */
   readonly grantedBy: ReadonlyMap<string, string>;
   readonly gets: readonly string[];
 }
 
 export function runCase(policy: Policy, testCase: TestCase): CaseResult {
-  const decisions = new Map(
-    Object.keys(policy.credentials).map((name) => [name, decide(policy, testCase.claims, name)]),
-  );
-  const wrong: [string, Decision][] = [];
+  const decisions = new Map(Object.keys(policy.credentials).map((name) => [name, decideCase(policy, testCase, name)]));
+  const wrong: [string, CaseDecision][] = [];
   const grantedBy = new Map<string, string>();
   for (const [name, decision] of decisions) {
     const isWrong = {
@@ -46,6 +52,12 @@ export function runCase(policy: Policy, testCase: TestCase): CaseResult {
   }
   const gets = [...decisions].flatMap(([name, { outcome }]) => (outcome === 'granted' ? [name] : []));
   return { testCase, wrong, grantedBy, gets };
+}
+
+function decideCase(policy: Policy, { claims, facts }: TestCase, name: string): CaseDecision {
+  const decision = decide(policy, claims, name);
+  if (decision.outcome !== 'conditional' || !facts) return decision;
+  return decideConditions(decision, { claims, facts, policy, now: CASE_TIME });
 }
 
 /** @param common the claims of every case, unless it has its own */
@@ -63,7 +75,7 @@ export function parseCases(
 }
 
 function parseCase(
-  { name, job, gets, granted = [], refused = [] }: WrittenCase,
+  { name, job, conditions, gets, granted = [], refused = [] }: WrittenCase,
   { common, path, policy }: { readonly common: WrittenJob; readonly path: Path; readonly policy: Policy },
 ): { testCase?: TestCase; problems: PolicyProblem[] } {
   const known = Object.keys(policy.credentials);
@@ -73,6 +85,7 @@ function parseCase(
   const both = granted.filter((one) => refused.includes(one));
   const problems = [
     ...jobProblems(job, [...path, 'job'], policy),
+    ...(conditions ? factProblems(conditions, [...path, 'conditions'], policy) : []),
     ...unknown,
     ...both.map((one) => ({
       path: [...path, 'refused', refused.indexOf(one)],
@@ -83,7 +96,8 @@ function parseCase(
   const claims = toClaims(withCommon(job, common), [...path, 'job'], policy);
   if ('problems' in claims) return claims;
   const expected = gets ? { granted: gets, refused: known.filter((one) => !gets.includes(one)) } : { granted, refused };
-  return { testCase: { name, path, ...claims, ...expected }, problems: [] };
+  const facts = conditions && toFacts(conditions, claims.claims, policy);
+  return { testCase: { name, path, ...claims, facts, ...expected }, problems: [] };
 }
 
 /** `pipeline` and `pipeline_id` are the same claim. */

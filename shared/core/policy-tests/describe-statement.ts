@@ -15,9 +15,19 @@ export function describeStatement({ never, always, ...written }: WrittenStatemen
 
 function describeMatches(value: unknown): string {
   const matches = toList(value).map((match) =>
-    Object.entries(Object(match)).map(([claim, patterns]) => `${claim} is ${toList(patterns).join(' or ')}`),
+    Object.entries(Object(match)).map(
+      ([claim, patterns]) => `${claim} is ${toList(patterns).map(toWord).join(' or ')}`,
+    ),
   );
   return matches.map((claims) => claims.join(' and ')).join('; or ');
+}
+
+/** A condition is a map. */
+function toWord(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([key, member]) => `${key} ${toList(member).map(toWord).join(' or ')}`)
+    .join(', ');
 }
 
 function toList(value: unknown): unknown[] {

@@ -3,9 +3,15 @@
 import { closestName } from '../closest-name.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { PolicyProblem } from '../policy/problems.ts';
-import type { Match } from '../policy/rule.ts';
 import { orCannotTell } from '../policy-analysis/change.ts';
-import { ALL_JOBS, demandsOf, meeting, organizationDemands, type Tools } from '../policy-analysis/jobs.ts';
+import {
+  ALL_JOBS,
+  type JobSet,
+  meeting,
+  organizationDemands,
+  ruleDemands,
+  type Tools,
+} from '../policy-analysis/jobs.ts';
 import { jobOutside } from '../policy-analysis/outside.ts';
 import type { Target } from './opening.ts';
 import type { Statement } from './statements.ts';
@@ -17,9 +23,10 @@ export function aboutNoJob(policy: Policy, statement: Jobs, newTools: () => Tool
   const { for: alternatives, unless, path } = statement;
   if (unless.length === 0) return [];
   const all = meeting(ALL_JOBS, organizationDemands(policy));
-  const hasJob = (match: Match | undefined) => {
-    const jobs = match ? meeting(all, demandsOf(match)) : all;
-    return orCannotTell(() => jobOutside(jobs, unless.map(demandsOf), newTools())) !== undefined;
+  const exceptions = unless.map((one) => ruleDemands(one, policy));
+  const hasJob = (set: JobSet | undefined) => {
+    const jobs = set ? meeting(all, ruleDemands(set, policy)) : all;
+    return orCannotTell(() => jobOutside(jobs, exceptions, newTools())) !== undefined;
   };
   if (!alternatives)
     return hasJob(undefined)

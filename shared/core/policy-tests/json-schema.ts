@@ -2,8 +2,9 @@
 // policy.
 
 import { AGENT_TAG } from '../policy/claims.ts';
+import { agentConditionSchema, approvalSchema } from '../policy/conditions.ts';
 import { DESCRIPTIONS } from '../policy/descriptions.ts';
-import { CLAIM_PATTERNS, PATTERN_DEFINITIONS } from '../policy/match-json-schema.ts';
+import { CLAIM_PATTERNS, MATCH_CONDITION_PROPERTIES, PATTERN_DEFINITIONS } from '../policy/match-json-schema.ts';
 import { MATCH_KEYS } from '../policy/rule.ts';
 import { completeSchema, type JsonSchema, toJsonSchema } from '../policy/schema-parts.ts';
 import { testFileSchema } from './test-file.ts';
@@ -27,8 +28,12 @@ const CHECKED_IN_CODE: Readonly<Record<string, JsonSchema>> = {
   'statements.*.unless': MATCHES,
 };
 
+const { $schema: _1, ...approval } = toJsonSchema(approvalSchema);
+const { $schema: _2, ...agent } = toJsonSchema(agentConditionSchema);
+const CONDITION_PROPERTIES = { ...MATCH_CONDITION_PROPERTIES, approval, agent };
+
 const LIKE_A_RULE =
-  'A map from claims to patterns, read like the match of a rule: all must match, and a list means any of its patterns. A list of maps means any of them.';
+  'A map from claims to patterns, read like the match of a rule: all must match, and a list means any of its patterns. It may have the conditions team, created_by, approval and agent too. A list of maps means any of them.';
 
 const TEST_DESCRIPTIONS: Readonly<Record<string, string>> = {
   version: 'The version of this format.',
@@ -38,6 +43,18 @@ const TEST_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'cases.*.name': 'A name that no other case of the file has.',
   'cases.*.job':
     "The claims of the job's token, each with one value. pipeline takes a name from pipelines. A claim that is not here is not in the token, and an empty value leaves one out. The organization is the policy's.",
+  'cases.*.conditions':
+    'What is so beyond the claims of the token, for rules with conditions. What is left out is not so: {} for nothing. Without it, the case expects nothing of credentials that are granted on conditions.',
+  'cases.*.conditions.team': 'The teams that the pipeline belongs to: a map with name and access, or a list of them.',
+  'cases.*.conditions.created_by': 'The person who started the build.',
+  'cases.*.conditions.created_by.team': 'The teams of that person.',
+  'cases.*.conditions.approved':
+    'The block step that was unblocked: a map with step, by (the teams of the person), ago, and approver: creator where that person started the build. Or a list of them.',
+  'cases.*.conditions.reason': 'The reason that the metadata of the build state, for break-glass access.',
+  'cases.*.conditions.agent': 'The token of the machine that the request carries.',
+  'cases.*.conditions.agent.provider': 'A name from identityProviders.',
+  'cases.*.conditions.agent.claims': 'Every claim that the provider declares, each with its value.',
+  'cases.*.conditions.agent.claims.*': 'The value.',
   'cases.*.gets': 'Every credential that the job gets, and no other. [] for a job that gets nothing.',
   'cases.*.granted': 'Credentials that the job gets.',
   'cases.*.refused': 'Credentials that the job does not get.',
@@ -62,12 +79,23 @@ const TEST_DESCRIPTIONS: Readonly<Record<string, string>> = {
     'By the name of a credential, why its service accounts do not open the path or the bucket: three words or more. Their IAM roles are not in the policy.',
 };
 
+/** As in a rule, which has some of them in `match`. */
+function conditionDescriptions(): [string, string][] {
+  return Object.entries(DESCRIPTIONS).flatMap(([path, text]): [string, string][] => {
+    const [, name, rest = ''] = /^rules\.\*\.(?:match\.)?(team|created_by|approval|agent)(\..*)?$/.exec(path) ?? [];
+    return name === undefined ? [] : [[`match.${name}${rest}`, text]];
+  });
+}
+
 /** @returns a schema of draft 2020-12 that describes each key */
 export function testsJsonSchema(): JsonSchema {
   const { $schema, ...tests } = toJsonSchema(testFileSchema);
   const definitions: JsonSchema = {
     properties: {
-      match: { type: 'object', minProperties: 1, ...CLAIM_PATTERNS },
+      match: {
+        ...{ type: 'object', minProperties: 1, ...CLAIM_PATTERNS },
+        properties: { ...CLAIM_PATTERNS.properties, ...CONDITION_PROPERTIES },
+      },
       job: {
         type: 'object',
         properties: Object.fromEntries(MATCH_KEYS.map((key) => [key, VALUE])),
@@ -76,15 +104,16 @@ export function testsJsonSchema(): JsonSchema {
       },
     },
   };
-  const descriptions = Object.fromEntries(
-    MATCH_KEYS.flatMap((key) => {
+  const descriptions = Object.fromEntries([
+    ...MATCH_KEYS.flatMap((key) => {
       const description = DESCRIPTIONS[`rules.*.match.${key}`] ?? '';
       return [
         [`match.${key}`, description],
         [`job.${key}`, description],
       ];
     }),
-  );
+    ...conditionDescriptions(),
+  ]);
   const { properties } = completeSchema(definitions, { checkedInCode: {}, descriptions });
   return {
     ...($schema && { $schema }),

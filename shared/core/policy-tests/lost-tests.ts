@@ -58,9 +58,12 @@ function toStatement({ name, ...demand }: WrittenStatement): DemandingTest {
   return { kind: 'statement', name: name ?? describeStatement(demand), key: keyOf(demand) };
 }
 
-function toCase({ name, job, gets, refused, granted }: WrittenCase, common: WrittenJob): DemandingTest | undefined {
+function toCase(
+  { name, job, conditions, gets, refused, granted }: WrittenCase,
+  common: WrittenJob,
+): DemandingTest | undefined {
   if (!gets && !refused) return undefined;
-  return { kind: 'case', name, key: keyOf({ job: { ...common, ...job }, gets, refused, granted }) };
+  return { kind: 'case', name, key: keyOf({ job: { ...common, ...job }, conditions, gets, refused, granted }) };
 }
 
 /** The order of keys and of lists has no meaning in a test. */

@@ -3,13 +3,23 @@
 
 import { meantOrKnown } from '../closest-name.ts';
 import { CLAIM_VALUES } from '../policy/claims.ts';
+import type { Conditions } from '../policy/conditions.ts';
 import { matchesPattern } from '../policy/pattern.ts';
 import type { Policy } from '../policy/policy.ts';
 import { describeIssue, type PolicyProblem, toPolicyProblems } from '../policy/problems.ts';
 import { claimPatterns, isMatchKey, isUuidClaim, type Match } from '../policy/rule.ts';
-import { ALL_JOBS, demandsOf, exampleJob, meeting, organizationDemands, type Tools } from '../policy-analysis/jobs.ts';
+import {
+  ALL_JOBS,
+  exampleJob,
+  type JobSet,
+  meeting,
+  organizationDemands,
+  ruleDemands,
+  type Tools,
+} from '../policy-analysis/jobs.ts';
 import type { WarningCode } from '../policy-warnings/codes.ts';
 import { patternFinding } from '../policy-warnings/pattern.ts';
+import { isConditionKey, parseCondition } from './match-conditions.ts';
 import { unknownClaimKey, unknownName } from './names.ts';
 
 type Path = PolicyProblem['path'];
@@ -20,7 +30,7 @@ export function parseMatches(
   path: Path,
   policy: Policy,
   newTools: () => Tools,
-): { readonly matches: readonly Match[]; readonly problems: readonly PolicyProblem[] } {
+): { readonly matches: readonly JobSet[]; readonly problems: readonly PolicyProblem[] } {
   if (Array.isArray(value) && value.length === 0)
     return { matches: [], problems: [{ path, message: 'must not be empty' }] };
   const written = Array.isArray(value)
@@ -30,26 +40,37 @@ export function parseMatches(
   const problems = parsed.flatMap((one) => one.problems);
   if (problems.length > 0) return { matches: [], problems };
   return {
-    matches: parsed.map(({ match }) => match),
-    problems: parsed.flatMap(({ match }, index) => neverMet(match, written[index]?.[1] ?? path, policy, newTools())),
+    matches: parsed.map(({ match, conditions }) => ({ match, conditions })),
+    problems: parsed.flatMap((one, index) => neverMet(one, written[index]?.[1] ?? path, policy, newTools())),
   };
 }
 
-function parseMatch(value: unknown, path: Path, policy: Policy): { match: Match; problems: PolicyProblem[] } {
+function parseMatch(value: unknown, path: Path, policy: Policy): JobSet & { problems: PolicyProblem[] } {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return {
-      match: {},
+      ...{ match: {}, conditions: {} },
       problems: [{ path, message: 'must be a map from claims to patterns, such as { pipeline: web }' }],
     };
   const keys = Object.keys(value);
   if (keys.length === 0)
-    return { match: {}, problems: [{ path, message: 'must name a claim. Without one, it is every job' }] };
+    return {
+      match: {},
+      conditions: {},
+      problems: [{ path, message: 'must name a claim. Without one, it is every job' }],
+    };
   const problems: PolicyProblem[] = [];
-  const match: Record<string, readonly string[]> = {};
+  const match: Record<string, string[]> = {};
+  let conditions: Conditions = {};
   if (keys.includes('pipeline') && keys.includes('pipeline_id'))
     problems.push({ path: [...path, 'pipeline_id'], message: 'is the claim that pipeline names. Keep one of the two' });
   for (const [key, written] of Object.entries(value)) {
     const where = [...path, key];
+    if (isConditionKey(key) && !(key === 'agent' && typeof written === 'string')) {
+      const parsed = parseCondition(key, written, where, policy);
+      problems.push(...parsed.problems);
+      conditions = { ...conditions, ...parsed.condition };
+      continue;
+    }
     if (!isMatchKey(key)) {
       problems.push({ path: where, message: unknownClaimKey(key, keys), at: 'key' });
       continue;
@@ -69,7 +90,7 @@ function parseMatch(value: unknown, path: Path, policy: Policy): { match: Match;
       match[key] = isUuidClaim(key) ? patterns.data.map((pattern) => pattern.toLowerCase()) : patterns.data;
     }
   }
-  return { match, problems };
+  return { match, conditions, problems };
 }
 
 function pipelineProblems(names: readonly string[], path: Path, { pipelines }: Policy): PolicyProblem[] {
@@ -99,9 +120,10 @@ export function valueProblems(claim: string, pattern: string, path: Path, { rule
 const MISTAKES: readonly WarningCode[] = ['ref_prefix', 'impossible_value', 'stray_character', 'pattern_syntax'];
 
 /** A match, or a pattern of one, that no job token can meet. */
-function neverMet(match: Match, path: Path, policy: Policy, tools: Tools): PolicyProblem[] {
+function neverMet({ match, conditions }: JobSet, path: Path, policy: Policy, tools: Tools): PolicyProblem[] {
   const all = meeting(ALL_JOBS, organizationDemands(policy));
-  const isEmpty = (part: Match) => exampleJob(meeting(all, demandsOf(part)), tools) === undefined;
+  const isEmpty = (part: Match, also: Conditions = {}) =>
+    exampleJob(meeting(all, ruleDemands({ match: part, conditions: also }, policy)), tools) === undefined;
   const patterns = Object.entries(match).flatMap(([claim, listed]) =>
     listed
       .map((pattern, index) => ({ claim, pattern, index }))
@@ -112,5 +134,7 @@ function neverMet(match: Match, path: Path, policy: Policy, tools: Tools): Polic
       path: [...path, claim, index],
       message: `No job that this policy accepts has "${pattern}" as ${claim}. Correct it, or remove it`,
     }));
-  return isEmpty(match) ? [{ path, message: 'No job that this policy accepts meets all of this. Correct it' }] : [];
+  return isEmpty(match, conditions)
+    ? [{ path, message: 'No job that this policy accepts meets all of this. Correct it' }]
+    : [];
 }

@@ -35,7 +35,10 @@ export function unknownClaimKey(key: string, others: readonly string[]): string 
 /** The keys of each map of the format, by its path with `*` for the items of lists. */
 const KEYS: Readonly<Record<string, readonly [noun: string, keys: readonly string[]]>> = {
   '': ['a test file', ['version', 'job', 'cases', 'statements']],
-  'cases.*': ['a case', ['name', 'job', 'gets', 'granted', 'refused']],
+  'cases.*': ['a case', ['name', 'job', 'conditions', 'gets', 'granted', 'refused']],
+  'cases.*.conditions': ['conditions', ['team', 'created_by', 'approved', 'reason', 'agent']],
+  'cases.*.conditions.approved': ['approved', ['step', 'by', 'ago', 'approver']],
+  'cases.*.conditions.approved.*': ['approved', ['step', 'by', 'ago', 'approver']],
   'statements.*': ['a statement', ['name', 'never', 'always', 'for', 'unless', 'assume']],
   'statements.*.never': ['never', ['environment', 'credential', 'path', 'verb', 'database', 'bucket', 'prefix']],
   'statements.*.always': ['always', ['credential']],

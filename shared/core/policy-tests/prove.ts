@@ -7,12 +7,13 @@ import type { Rule } from '../policy/rule.ts';
 import {
   ALL_JOBS,
   type Demands,
-  demandsOf,
   type ExampleJob,
   grantedJobs,
+  type JobSet,
   type Jobs,
   meeting,
   organizationDemands,
+  ruleDemands,
   type Tools,
 } from '../policy-analysis/jobs.ts';
 import { jobOutside } from '../policy-analysis/outside.ts';
@@ -96,8 +97,8 @@ function grantedDespite(
   statement: Statement,
   newTools: () => Tools,
 ): ExampleJob | undefined {
-  const matched = meeting(ALL_JOBS, [...organizationDemands(policy), ...demandsOf(rule.match)]);
-  return firstOutside(matched, statement, [], newTools);
+  const matched = meeting(ALL_JOBS, [...organizationDemands(policy), ...ruleDemands(rule, policy)]);
+  return firstOutside(policy, matched, { statement, alternatives: [] }, newTools);
 }
 
 function proveAlways(
@@ -108,7 +109,8 @@ function proveAlways(
 ): Finding[] {
   const all = meeting(ALL_JOBS, organizationDemands(policy));
   return credentials.flatMap((name): Finding[] => {
-    const found = orTooComplex(() => firstOutside(all, statement, grantedJobs(policy, name), newTools));
+    const alternatives = grantedJobs(policy, name);
+    const found = orTooComplex(() => firstOutside(policy, all, { statement, alternatives }, newTools));
     if (found === undefined) return [];
     const finding = { rule: undefined, credentials: [name] };
     return [
@@ -121,13 +123,14 @@ function proveAlways(
 
 /** A job of `jobs` that the statement is about and no alternative covers. @throws CannotTell */
 function firstOutside(
+  policy: Policy,
   jobs: Jobs,
-  statement: Statement,
-  alternatives: readonly Demands[],
+  { statement, alternatives }: { readonly statement: Statement; readonly alternatives: readonly Demands[] },
   newTools: () => Tools,
 ): ExampleJob | undefined {
+  const demandsOf = (set: JobSet) => ruleDemands(set, policy);
   const exceptions = [...alternatives, ...statement.unless.map(demandsOf)];
-  const parts = statement.for?.map((match) => meeting(jobs, demandsOf(match))) ?? [jobs];
+  const parts = statement.for?.map((set) => meeting(jobs, demandsOf(set))) ?? [jobs];
   let tooComplex = false;
   for (const part of parts) {
     const found = orTooComplex(() => jobOutside(part, exceptions, newTools()));

@@ -1,13 +1,21 @@
 // The results of test files as data for programs.
 
+import type { Policy } from '../policy/policy.ts';
+import { isConditionClaim } from '../policy-analysis/condition-claims.ts';
+import { exampleConditions } from '../policy-analysis/example-conditions.ts';
+import type { ExampleJob } from '../policy-analysis/jobs.ts';
 import type { Coverage, Covered } from './coverage.ts';
 import type { FileResult } from './run-tests.ts';
 
-export function reportData(passed: boolean, files: readonly FileResult[], coverage: Coverage): object {
-  return { passed, files: files.map(fileData), coverage: coverageData(coverage) };
+export function reportData(
+  passed: boolean,
+  files: readonly FileResult[],
+  { coverage, policy }: { readonly coverage: Coverage; readonly policy: Policy },
+): object {
+  return { passed, files: files.map((file) => fileData(file, policy)), coverage: coverageData(coverage) };
 }
 
-function fileData({ file, tests, cases, proofs }: FileResult): object {
+function fileData({ file, tests, cases, proofs }: FileResult, policy: Policy): object {
   return {
     file,
     cases: cases.map(({ testCase: { name, path, granted, refused }, wrong, gets }) => ({
@@ -33,11 +41,21 @@ function fileData({ file, tests, cases, proofs }: FileResult): object {
         verdict: found.replace(' ', '_'),
         rule: rule ?? null,
         credentials,
-        job: job ? Object.fromEntries(job) : null,
+        job: job ? claimsIn(job) : null,
+        ...(job && conditionsIn(job, policy)),
         why: why ?? null,
       })),
     })),
   };
+}
+
+function claimsIn(job: ExampleJob): object {
+  return Object.fromEntries([...job].filter(([claim]) => !isConditionClaim(claim)));
+}
+
+function conditionsIn(job: ExampleJob, policy: Policy): object {
+  const conditions = exampleConditions(job, policy);
+  return conditions.length > 0 ? { conditions } : {};
 }
 
 function coverageData({ rules, credentials }: Coverage): object {

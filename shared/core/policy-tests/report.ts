@@ -1,9 +1,11 @@
 // The results of test files, in lines for a terminal.
 
-import type { Decision, RuleTrace } from '../policy/decide.ts';
+import { conditionOutcome } from '../conditions/reason-words.ts';
+import { conditionClauses } from '../policy/condition-words.ts';
+import type { RuleTrace } from '../policy/decide.ts';
 import type { Policy } from '../policy/policy.ts';
 import { claimLine } from '../policy-analysis/example-lines.ts';
-import type { CaseResult } from './cases.ts';
+import type { CaseDecision, CaseResult } from './cases.ts';
 import type { Coverage, Covered } from './coverage.ts';
 import type { Finding, Proof } from './prove.ts';
 import type { FileResult } from './run-tests.ts';
@@ -62,11 +64,14 @@ function list(names: readonly string[]): string {
   return names.join(', ') || 'nothing';
 }
 
-function reportDecision(policy: Policy, credential: string, decision: Decision): string[] {
+function reportDecision(policy: Policy, credential: string, decision: CaseDecision): string[] {
   if (decision.outcome === 'granted') return [`${credential} is granted by rule "${decision.rule}"`];
   if (decision.outcome === 'conditional')
     return [
-      `${credential} is granted only if the conditions of ${decision.rules.map(({ name }) => `rule "${name}"`).join(' or ')} hold`,
+      `${credential} is granted on conditions, and the case does not say whether they hold. Add conditions to it, or {} if none does`,
+      ...decision.rules.map(
+        ({ name, conditions }) => `  rule "${name}": ${conditionClauses(conditions).join(' and ')}`,
+      ),
     ];
   const nearest = nearestRule(decision.trace);
   const missing =
@@ -85,7 +90,10 @@ function nearestRule(trace: readonly RuleTrace[]): RuleTrace | undefined {
     .sort((left, right) => failed(left) - failed(right))[0];
 }
 
-function mismatches({ pipelines }: Policy, { outcome, checks }: RuleTrace): string {
+function mismatches({ pipelines }: Policy, trace: RuleTrace): string {
+  const { outcome, checks } = trace;
+  const ofCondition = conditionOutcome(trace);
+  if (ofCondition !== undefined) return ofCondition;
   if (outcome === 'tag_not_allowed') return 'the build is of a tag, and the rule names build_branch without build_tag';
   if (outcome === 'granted') return 'it matches, and the token is of another organization';
   const nameOf = (text: string) => Object.entries(pipelines).find(([, id]) => id === text)?.[0] ?? text;

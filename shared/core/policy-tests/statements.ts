@@ -4,9 +4,8 @@ import type { Verb } from '../kinds/firestore.ts';
 import { documentPathProblem } from '../policy/document-path.ts';
 import type { Policy, WrittenPolicy } from '../policy/policy.ts';
 import type { PolicyProblem } from '../policy/problems.ts';
-import type { Match } from '../policy/rule.ts';
 import { VERBS } from '../policy-analysis/documents.ts';
-import type { Tools } from '../policy-analysis/jobs.ts';
+import type { JobSet, Tools } from '../policy-analysis/jobs.ts';
 import { describeStatement } from './describe-statement.ts';
 import { aboutNoJob } from './empty-statement.ts';
 import { parseMatches } from './matches.ts';
@@ -25,9 +24,9 @@ export interface Statement {
     /** Names of credentials. */
     | { readonly always: readonly string[] };
   /** The statement is about jobs that meet one of these; undefined for every job. */
-  readonly for: readonly Match[] | undefined;
+  readonly for: readonly JobSet[] | undefined;
   /** It is not about jobs that meet one of these. */
-  readonly unless: readonly Match[];
+  readonly unless: readonly JobSet[];
   /** By the name of a credential, why it does not open what the statement is about. */
   readonly assume: Readonly<Record<string, string>>;
 }

@@ -1,8 +1,13 @@
 // The form of a test file: `*.test.yaml` next to a policy. What its names mean is checked against a policy in cases.ts and statements.ts.
 
 import * as z from 'zod';
+import { teamConditionSchema } from '../policy/conditions.ts';
+import { durationSchema } from '../policy/duration.ts';
 
 const VERB_NAMES = ['get', 'list', 'create', 'update', 'delete', 'read', 'write'] as const;
+
+/** Seconds. */
+const LONGEST_AGO = 7 * 24 * 3600;
 
 const name = z.string().min(1).max(200);
 const namesError = { error: 'must be a name, or a list of names' };
@@ -16,10 +21,38 @@ const claimValueError = { error: 'must be one value' };
 const jobSchema = z.record(z.string(), z.union([z.string().max(1024), z.int().transform(String)], claimValueError));
 const credentials = z.array(z.string());
 
+/** One, or a list of them. */
+const oneOrMore = <T extends z.ZodType>(schema: T) => z.union([schema.transform((one) => [one]), z.array(schema)]);
+const teamNames = z.union([z.string().transform((one) => [one]), z.array(z.string())], namesError);
+
+/** What is so beyond the claims of the job's token. What is left out is not so. */
+const conditionsSchema = z.strictObject({
+  /** The teams that the pipeline belongs to. */
+  team: oneOrMore(teamConditionSchema).default([]),
+  /** The teams of the person who started the build. */
+  created_by: z.strictObject({ team: teamNames }).optional(),
+  /** The block steps that were unblocked. */
+  approved: oneOrMore(
+    z.strictObject({
+      step: z.string().min(1),
+      /** The teams of the person who did. */
+      by: teamNames.default([]),
+      /** In seconds when parsed; without it, just now. */
+      ago: durationSchema(1, LONGEST_AGO, 'from 1s to 168h').optional(),
+      /** Where that person started the build. */
+      approver: z.literal('creator', { error: 'must be creator, or left out' }).optional(),
+    }),
+  ).default([]),
+  /** Of the build, in its metadata. */
+  reason: z.string().min(1).optional(),
+  agent: z.strictObject({ provider: z.string(), claims: z.record(z.string(), z.string()) }).optional(),
+});
+
 const caseSchema = z
   .strictObject({
     name,
     job: jobSchema,
+    conditions: conditionsSchema.optional(),
     gets: credentials.optional(),
     granted: credentials.min(1).optional(),
     refused: credentials.min(1).optional(),
@@ -105,6 +138,7 @@ export const testFileSchema = z
 
 type TestFile = z.output<typeof testFileSchema>;
 export type WrittenCase = TestFile['cases'][number];
+export type WrittenConditions = NonNullable<WrittenCase['conditions']>;
 export type WrittenStatement = TestFile['statements'][number];
 /** Claims with one value each, as in the file. */
 export type WrittenJob = TestFile['job'];

@@ -6,6 +6,7 @@ import { databasesOf } from '../security-rules/generate.ts';
 import { rulesWarnings } from '../security-rules/limits.ts';
 import { type CheckedPolicy, sortAccepted } from './accepted.ts';
 import type { PolicyWarning } from './codes.ts';
+import { conditionWarnings } from './conditions.ts';
 import { credentialWarnings, databaseWarnings, organizationWarnings, signerWarnings } from './credentials.ts';
 import { criticalWarnings } from './critical-environments.ts';
 import { duplicateWarnings } from './duplicates.ts';
@@ -37,6 +38,7 @@ export function checkPolicy(read: ReadPolicy): CheckedPolicy {
     ...matchingWarnings(policy),
     ...ruleWarnings(written),
     ...criticalWarnings(written),
+    ...conditionWarnings(written),
     ...largeRules(policy, written),
   ];
   const { problems, ...sorted } = sortAccepted(written, warnings);

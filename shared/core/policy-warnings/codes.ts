@@ -49,6 +49,23 @@ export const WARNINGS = {
     whatToDo:
       'Add `runner_environment: self-hosted` to the rules. Or disable remote access in the settings of the organization, and accept the warning at the top of the file.',
   },
+  own_approval: {
+    when: 'An `approval` without `not: creator` guards an environment that has `require` or is called production. One person can start the build and approve it.',
+    whatToDo: 'Add `not: creator`.',
+  },
+  unverified_creator: {
+    when: 'An `approval` has `not: creator`, and the rule admits builds that were not started in the web interface or by API. The creator of a build from a webhook is the author of its commit, whom nobody verified. Scheduled builds may have none, and are then refused.',
+    whatToDo:
+      'Name `ui`, `api` or both in `build_source` and nothing else. Accept the warning if it is enough that a member of the team approves.',
+  },
+  short_approval: {
+    when: '`within` of an `approval` is shorter than the `ttl` of a credential that the rule grants. A token that is issued near the end of `within` lives on after it, and is not renewed.',
+    whatToDo: 'Make `within` as long as the job takes, or shorten `ttl`.',
+  },
+  caller_set_claims: {
+    when: 'All claims in `agent` of a rule have `setBy: caller`: who requests the token sets them. They prove nothing about the machine.',
+    whatToDo: 'Add a claim that the platform sets, such as its project, its role or its account.',
+  },
   other_environment: {
     when: 'Credentials of another environment open the same database or bucket. Or a database has the name of another environment. Or a credential has an account of a project in which another environment has accounts or a database. Pools may share a project that has nothing else. Guards of the other environment do not hold.',
     whatToDo:
@@ -93,6 +110,14 @@ export const WARNINGS = {
   unused_pipeline: {
     when: 'No rule matches a pipeline that `pipelines` names.',
     whatToDo: 'Remove the name, or correct `pipeline` of a rule.',
+  },
+  unused_team: {
+    when: 'No rule names a team of `teams`.',
+    whatToDo: 'Remove the name, or name it in a rule.',
+  },
+  unused_provider: {
+    when: 'No rule names an identity provider in `agent`.',
+    whatToDo: 'Remove the provider, or name it in a rule.',
   },
   unused_database: {
     when: 'No credential opens a database.',

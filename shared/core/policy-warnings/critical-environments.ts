@@ -64,7 +64,7 @@ const WAYS = [
   },
 ] as const;
 
-function criticalEnvironmentsOf({ grants }: Rule, { credentials, environments }: WrittenPolicy): string[] {
+export function criticalEnvironmentsOf({ grants }: Rule, { credentials, environments }: WrittenPolicy): string[] {
   const names = new Set(grants.flatMap((name) => credentials[name]?.environment ?? []));
   return [...names].filter((name) => isCritical(name, environments[name] ?? {}));
 }

@@ -1,7 +1,7 @@
 // What a policy says twice.
 
 import type { WrittenPolicy } from '../policy/policy.ts';
-import type { Match } from '../policy/rule.ts';
+import type { JobSet } from '../policy-analysis/jobs.ts';
 import type { PolicyWarning } from './codes.ts';
 
 export function duplicateWarnings(policy: WrittenPolicy): PolicyWarning[] {
@@ -10,8 +10,9 @@ export function duplicateWarnings(policy: WrittenPolicy): PolicyWarning[] {
 
 function duplicateRules({ rules, pipelines }: WrittenPolicy): PolicyWarning[] {
   const names = new Map<string, string>();
-  return rules.flatMap(({ name, match }, index) => {
-    const key = duplicateKey(match, pipelines);
+  return rules.flatMap((rule, index) => {
+    const { name } = rule;
+    const key = duplicateKey(rule, pipelines);
     const first = names.get(key);
     if (first === undefined) names.set(key, name);
     return first === undefined
@@ -26,11 +27,14 @@ function duplicateRules({ rules, pipelines }: WrittenPolicy): PolicyWarning[] {
   });
 }
 
-/** The same for matches of the same jobs, as far as equal patterns show it. */
-export function duplicateKey({ pipeline, ...match }: Match, pipelines: WrittenPolicy['pipelines'] = {}): string {
+/** The same for rules that match the same jobs, as far as equal patterns and conditions show it. */
+export function duplicateKey(
+  { match: { pipeline, ...match }, conditions }: JobSet,
+  pipelines: WrittenPolicy['pipelines'] = {},
+): string {
   const ids = pipeline?.map((name) => pipelines[name] ?? '');
   const claims = Object.entries({ ...match, ...(ids && { pipeline_id: ids }) });
-  return JSON.stringify(claims.map(([claim, patterns]) => [claim, [...new Set(patterns)].sort()]).sort());
+  return JSON.stringify([claims.map(([claim, patterns]) => [claim, [...new Set(patterns)].sort()]).sort(), conditions]);
 }
 
 interface List {
@@ -49,7 +53,11 @@ function lists({ environments, credentials, rules }: WrittenPolicy): List[] {
         ? []
         : [{ path: ['credentials', name, 'serviceAccount', 'scopes'], entries: credential.scopes }],
     ),
-    ...rules.flatMap(({ match, grants }, index) => [
+    ...rules.flatMap(({ match, conditions, grants }, index) => [
+      ...Object.entries(conditions.agent?.claims ?? {}).map(([claim, entries]) => ({
+        path: ['rules', index, 'agent', 'claims', claim],
+        entries,
+      })),
       ...Object.entries(match).map(([claim, entries]) => ({ path: ['rules', index, 'match', claim], entries })),
       { path: ['rules', index, 'grants'], entries: grants },
     ]),

@@ -12,6 +12,7 @@ import {
   exampleJob,
   meeting,
   organizationDemands,
+  ruleDemands,
   type Tools,
 } from '../policy-analysis/jobs.ts';
 import { jobOutside } from '../policy-analysis/outside.ts';
@@ -34,7 +35,7 @@ export function matchingWarnings(policy: Policy, work = new WorkTogether(MAX_TOT
   const newTools = () => ({ finder, work: work.next() });
   const organization = organizationDemands(policy);
   const rules = policy.rules.map((rule, index) => {
-    const demands = [...organization, ...demandsOf(rule.match)];
+    const demands = [...organization, ...ruleDemands(rule, policy)];
     const example = orCannotTell(() => exampleJob(meeting(ALL_JOBS, demands), newTools()));
     return { rule, index, demands, grants: new Set(rule.grants), isEmpty: example === undefined };
   });
@@ -85,7 +86,7 @@ function uselessCredentials({ credentials }: Policy, rules: readonly ComparedRul
 
 /** All that are found can be removed together. Of two rules that match the same jobs the later one is. */
 function shadowedRules(rules: readonly ComparedRule[], finder: TextFinder): PolicyWarning[] {
-  const keys = rules.map(({ rule }) => duplicateKey(rule.match));
+  const keys = rules.map(({ rule }) => duplicateKey(rule));
   const kept = new Set(rules);
   const warnings: PolicyWarning[] = [];
   const total = new Work(MAX_TOTAL);
@@ -95,7 +96,7 @@ function shadowedRules(rules: readonly ComparedRule[], finder: TextFinder): Poli
     if (covering === undefined || covering === 'cannot tell') continue;
     kept.delete(compared);
     // Two rules of equal patterns have a warning of their own.
-    const key = duplicateKey(compared.rule.match);
+    const key = duplicateKey(compared.rule);
     if (keys.filter((other) => other === key).length > 1) continue;
     warnings.push({
       code: 'rule_shadowed',

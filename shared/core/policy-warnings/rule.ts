@@ -129,6 +129,8 @@ function authorChosenGuards(policy: WrittenPolicy): (rule: Rule, path: PolicyWar
     }
 
   return (rule, path) => {
+    // The author of a build does not choose who approves it or starts it.
+    if (rule.conditions.approval || rule.conditions.created_by) return [];
     const guards = Object.keys(rule.match).filter((key) => !NO_GUARDS.includes(key) && guardsWithin(rule.match, key));
     if (guards.some((key) => !isChosenByAuthor(rule.match, key))) return [];
     const own = environmentsOf(rule);

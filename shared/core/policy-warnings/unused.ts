@@ -1,5 +1,6 @@
 // What a policy declares and does not use.
 
+import { teamsOf } from '../policy/conditions.ts';
 import { matchesPattern } from '../policy/pattern.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
 import type { PolicyWarning } from './codes.ts';
@@ -7,6 +8,8 @@ import type { PolicyWarning } from './codes.ts';
 export function unusedWarnings({
   environments,
   pipelines,
+  teams,
+  identityProviders,
   databases,
   credentials,
   rules,
@@ -16,6 +19,8 @@ export function unusedWarnings({
   const usedDatabases = new Set(all.map((credential) => (credential.kind === 'firestore' ? credential.database : '')));
   const granted = new Set(rules.flatMap(({ grants }) => grants));
   const usedPipelines = new Set(rules.flatMap(({ match }) => match.pipeline ?? []));
+  const usedTeams = new Set(rules.flatMap(({ conditions }) => teamsOf(conditions)));
+  const usedProviders = new Set(rules.map(({ conditions }) => conditions.agent?.provider));
   const ids = new Set(rules.flatMap(({ match }) => match.pipeline_id ?? []));
   const idPatterns = [...ids].filter((id) => id.includes('*'));
   const isUsed = (name: string, id: string) =>
@@ -34,6 +39,18 @@ export function unusedWarnings({
       'pipelines',
       'unused_pipeline',
       'is in no rule. Remove it, or name it in a rule.',
+    ),
+    ...unused(
+      Object.keys(teams).filter((name) => !usedTeams.has(name)),
+      'teams',
+      'unused_team',
+      'is in no rule. Remove it, or name it in a rule. Keydesk reads only teams that rules name.',
+    ),
+    ...unused(
+      Object.keys(identityProviders).filter((name) => !usedProviders.has(name)),
+      'identityProviders',
+      'unused_provider',
+      'is in no rule. Remove it, or name it in agent of a rule.',
     ),
     ...unused(
       Object.keys(databases).filter((name) => !usedDatabases.has(name)),

@@ -9,8 +9,11 @@ export const TEAM_ACCESS = ['read_only', 'build_and_read', 'manage_build_and_rea
 export type TeamAccess = (typeof TEAM_ACCESS)[number];
 
 /** Seconds. */
-export const MIN_APPROVAL_AGE = 60;
+const MIN_APPROVAL_AGE = 60;
 export const MAX_APPROVAL_AGE = 24 * 3600;
+
+/** The keys of block steps that a policy can name. */
+const STEP_KEY = /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
 
 const teamName = z.string().min(1).max(100);
 
@@ -25,10 +28,18 @@ export type TeamCondition = z.output<typeof teamConditionSchema>;
 export const createdBySchema = z.strictObject({ team: teamName });
 export type CreatedBy = z.output<typeof createdBySchema>;
 
+/** It is part of `error_description`, which has no other characters. Source: RFC 6749 section 5.2. */
+const stepKey = z
+  .string()
+  .regex(
+    STEP_KEY,
+    'must be the key of a step: 1 to 256 printable ASCII characters without " and \\. It is part of error_description',
+  );
+
 /** `approval`: a member of the team unblocked the step of this build, at most this long ago. */
 export const approvalSchema = z
   .strictObject({
-    step: z.string().min(1).max(256),
+    step: stepKey,
     by: teamName,
     /** In seconds when parsed. */
     within: durationSchema(MIN_APPROVAL_AGE, MAX_APPROVAL_AGE, 'from 1m to 24h'),
@@ -59,7 +70,7 @@ export const agentConditionSchema = z.strictObject({
       'must name a claim. Without one, every token of the provider is enough',
     ),
 });
-export type AgentCondition = z.output<typeof agentConditionSchema>;
+type AgentCondition = z.output<typeof agentConditionSchema>;
 
 /** What a rule demands beyond claims. None of them is there unless the rule has it. */
 export interface Conditions {
@@ -80,6 +91,11 @@ export const RULE_CONDITIONS = ['approval', 'agent'] as const satisfies readonly
 /** The teams whose members or pipelines have to be known to judge the conditions, by their names in the policy. */
 export function teamsOf({ team, created_by, approval }: Conditions): string[] {
   return [team?.name, created_by?.team, approval?.by].filter((name) => name !== undefined);
+}
+
+/** Whether what Buildkite has of the pipeline or the build decides. Only the UUID of a pipeline tells it from another one. */
+export function needsPipeline({ team, created_by, approval }: Conditions): boolean {
+  return team !== undefined || created_by !== undefined || approval !== undefined;
 }
 
 /** Whether what Buildkite has of the build decides. */

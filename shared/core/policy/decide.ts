@@ -2,7 +2,7 @@
 // answer, and the trace says for every rule how far it got. What rules demand beyond claims is judged in ../conditions/decide.ts.
 
 import { claimValue, isMatchableClaim, isOptionalClaim, type JobClaims } from './claims.ts';
-import type { Conditions } from './conditions.ts';
+import { type Conditions, needsPipeline } from './conditions.ts';
 import type { Credential } from './credential.ts';
 import { matchesPattern } from './pattern.ts';
 import type { Policy } from './policy.ts';
@@ -40,7 +40,7 @@ export interface RuleTrace {
   readonly reason?: string;
 }
 
-/** Claims match rules that grant the credential, each of which has conditions. */
+/** Claims match rules that grant the credential, and each of these has conditions. */
 export interface ConditionalDecision {
   readonly outcome: 'conditional';
   readonly credentialName: string;
@@ -84,12 +84,7 @@ export function decide(policy: Policy, claims: JobClaims, credentialName: string
   if (credential && granting && organizationMatches)
     return { outcome: 'granted', credentialName, credential, rule: granting.rule, trace };
   const rules = policy.rules.filter((_, index) => trace[index]?.outcome === 'conditional');
-  if (
-    credential &&
-    rules.length > 0 &&
-    organizationMatches &&
-    !(rules.some(needsPipeline) && claims.pipeline_id === undefined)
-  )
+  if (credential && rules.length > 0 && organizationMatches)
     return { outcome: 'conditional', credentialName, credential, rules, trace };
   const missing = missingClaims(policy, claims);
   if (missing.length > 0) return { outcome: 'refused', reason: 'claims_missing', missing, trace };
@@ -99,7 +94,7 @@ export function decide(policy: Policy, claims: JobClaims, credentialName: string
 function traceRule(rule: Rule, claims: JobClaims, credentialName: string): RuleTrace {
   // Only what could have granted is worth a line in the audit log, which takes no entry of any length.
   if (!rule.grants.includes(credentialName)) return { rule: rule.name, outcome: 'other_credential', checks: [] };
-  const checks = Object.entries(rule.match).map(([claim, patterns]): ClaimCheck => {
+  const checks = Object.entries(claimsOf(rule)).map(([claim, patterns]): ClaimCheck => {
     const value = isMatchableClaim(claim) ? claimValue(claims, claim) : undefined;
     const matched = value !== undefined && patterns.some((pattern) => matchesPattern(pattern, value));
     return { claim, patterns, value: value ?? null, matched };
@@ -115,15 +110,15 @@ function outcomeOf(rule: Rule, claims: JobClaims, checks: ClaimCheck[]): RuleTra
   return Object.keys(rule.conditions).length > 0 ? 'conditional' : 'granted';
 }
 
-/** Teams, builds and their numbers are of a pipeline, which only its UUID tells from another. */
-function needsPipeline({ conditions: { team, created_by, approval } }: Rule): boolean {
-  return team !== undefined || created_by !== undefined || approval !== undefined;
+/** A rule about the team, the creator or an approval matches no token without the pipeline's UUID, whatever it names. */
+function claimsOf({ match, conditions }: Rule): Rule['match'] {
+  return needsPipeline(conditions) && !('pipeline_id' in match) ? { ...match, pipeline_id: ['**'] } : match;
 }
 
 function missingClaims(policy: Policy, claims: JobClaims): string[] {
   const named = new Set(policy.rules.flatMap((rule) => Object.keys(rule.match)));
   if (policy.organization.id !== undefined) named.add('organization_id');
-  if (policy.rules.some(needsPipeline)) named.add('pipeline_id');
+  if (policy.rules.some(({ conditions }) => needsPipeline(conditions))) named.add('pipeline_id');
   return [...named]
     .filter((claim) => isMatchableClaim(claim) && isOptionalClaim(claim) && claimValue(claims, claim) === undefined)
     .sort();

@@ -52,6 +52,8 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   limits: 'How much one grant and one pipeline can take.',
   'limits.tokensPerMinute': 'Tokens issued of one grant per minute.',
   'limits.liveGrantsPerPipeline': 'Live grants of one pipeline.',
+  'limits.teamsMaxAge':
+    'The oldest copy of a team by which anything is granted, from 10m to 24h. The sweep usually reads each team every 5 minutes.',
   maxJobTokenLifetime: 'The longest lifetime of a job token that is accepted, from 1m to 2h.',
 
   accept: `${ACCEPTED} about everything but rules and credentials, ${BY_CODE}`,
@@ -63,10 +65,30 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'environments.*.revocation':
     'How its credentials may end with their job. immediate: firestore. propagating: a pool without storage. expiry: all others.',
   'environments.*.require':
-    'Keys of match that must be narrowed by every rule that grants one of its credentials. pipeline is met by pipeline or pipeline_id, not by a slug.',
+    'Keys of match that must be narrowed by every rule that grants one of its credentials. pipeline is met by pipeline or pipeline_id, not by a slug. Also team, created_by, approval and agent, which every such rule must then have.',
 
   pipelines: 'Names for the UUIDs of pipelines, for the key pipeline of match.',
   'pipelines.*': 'The UUID of the pipeline. No UUID has two names.',
+
+  teams: 'Names for the UUIDs of Buildkite teams, for team, created_by and approval of rules.',
+  'teams.*': 'The UUID of the team. No UUID has two names.',
+
+  identityProviders:
+    'Issuers of tokens that say on which machine a job runs, for agent of rules. Keydesk trusts no other issuer, and finds nothing out about one by itself.',
+  'identityProviders.*': 'An identity provider.',
+  'identityProviders.*.issuer': 'The iss of its tokens, compared to the letter.',
+  'identityProviders.*.keys':
+    'The address of its JSON Web Key Set: jwks_uri of its discovery document. Who has the keys there can sign tokens that Keydesk accepts.',
+  'identityProviders.*.audience':
+    'The aud of its tokens, compared to the letter: what the machine requests its token for. One that only Keydesk uses, because who receives a token can use it here.',
+  'identityProviders.*.algorithms': 'The algorithms of signatures that are accepted.',
+  'identityProviders.*.maxTokenLifetime': 'The longest lifetime of a token that is accepted, from 1m to 24h.',
+  'identityProviders.*.claims': 'The claims that every token must have, by the names that rules use.',
+  'identityProviders.*.claims.*': 'A claim of its tokens.',
+  'identityProviders.*.claims.*.at':
+    'The members of the token that lead to the claim, from the outermost. Without it, the claim has its own name.',
+  'identityProviders.*.claims.*.setBy':
+    'Who decides its value. platform: the platform that signs the token. caller: who requests the token, so that it proves nothing about the machine.',
 
   databases: 'The Firestore databases that credentials open.',
   'databases.*': 'A Firestore database.',
@@ -116,6 +138,31 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     Object.entries(CLAIMS).map(([claim, text]) => [`rules.*.match.${claim}`, `${text} ${describeSource(claim)}`]),
   ),
+  'rules.*.match.team':
+    "The job's pipeline belongs to this Buildkite team. Jobs must ask for --claim pipeline_id. Keydesk decides by its last copy of the team.",
+  'rules.*.match.team.name': 'A name from teams.',
+  'rules.*.match.team.access':
+    'The access of the team to the pipeline, at least: read_only, build_and_read or manage_build_and_read. Without it, read_only.',
+  'rules.*.match.created_by':
+    'A member of this team started the build in the web interface or by API. build_source must name ui, api or both and nothing else. Jobs must ask for --claim pipeline_id.',
+  'rules.*.match.created_by.team': 'A name from teams.',
+  'rules.*.approval':
+    'A person unblocked a block step of the same build. Jobs must ask for --claim pipeline_id. Until then the request is refused with authorization_pending.',
+  'rules.*.approval.step':
+    "The key of the block step. Who writes the pipeline's steps decides what the step says and when it comes: the key alone is no guard.",
+  'rules.*.approval.by': 'A name from teams. A member of the team must have unblocked the step.',
+  'rules.*.approval.within':
+    'How long ago the step may have been unblocked, from 1m to 24h. Each renewal of a token is judged again.',
+  'rules.*.approval.use':
+    'break-glass: for access in an emergency. The build must state a reason in its metadata break-glass-reason, and each use raises an alert.',
+  'rules.*.approval.not':
+    'creator: the person who started the build cannot approve it. Of builds from webhooks, trigger steps and schedules the creator is not verified.',
+  'rules.*.agent':
+    'The request carries a token of an identity provider, with these claims: it comes from a certain machine.',
+  'rules.*.agent.provider': 'A name from identityProviders.',
+  'rules.*.agent.claims':
+    'Claims of the token by their names in identityProviders. All must be met. A list means any of its values, compared to the letter, without wildcards.',
+  'rules.*.agent.claims.*': 'The value, or a list of values.',
   'rules.*.grants': 'Names from credentials.',
   'rules.*.accept': `${ACCEPTED} about this rule, ${BY_CODE}`,
 };

@@ -5,19 +5,18 @@ import * as z from 'zod';
 import { closestName } from '../closest-name.ts';
 import { REVOCATIONS } from '../kinds/kind.ts';
 import { revocationOf } from '../kinds/kinds.ts';
+import { CONDITIONS, type Conditions, MATCH_CONDITIONS } from './conditions.ts';
 import { MAX_TTL, MIN_TTL, type WrittenCredential } from './credential.ts';
 import { durationSchema, formatDuration } from './duration.ts';
 import type { PolicyProblem } from './problems.ts';
 import { isMatchKey, MATCH_KEYS, narrows, type Rule } from './rule.ts';
 
 const requiredClaim = z.string().superRefine((claim, context) => {
-  if (isMatchKey(claim)) return;
-  const near = closestName(claim, MATCH_KEYS);
-  const hint =
-    near === undefined
-      ? `The keys of match are ${MATCH_KEYS.join(', ')} and agent_tag:NAME`
-      : `Did you mean "${near}"?`;
-  context.addIssue({ code: 'custom', message: `"${claim}" is not a claim that a rule can match. ${hint}` });
+  if (isMatchKey(claim) || isCondition(claim)) return;
+  const known = [...MATCH_KEYS, ...CONDITIONS];
+  const near = closestName(claim, known);
+  const hint = near === undefined ? `It may name ${known.join(', ')} and agent_tag:NAME` : `Did you mean "${near}"?`;
+  context.addIssue({ code: 'custom', message: `"${claim}" is not a claim or a condition of a rule. ${hint}` });
 });
 
 export const environmentSchema = z.strictObject({
@@ -25,7 +24,7 @@ export const environmentSchema = z.strictObject({
   maxTtl: durationSchema(MIN_TTL, MAX_TTL, 'from 1m to 1h').optional(),
   /** The values of `revocation` that its credentials may have. */
   revocation: z.array(z.enum(REVOCATIONS)).min(1).optional(),
-  /** The claims that every rule narrows that grants one of its credentials. */
+  /** The claims that every rule narrows that grants one of its credentials, and the conditions that it has. */
   require: z.array(requiredClaim).min(1).optional(),
 });
 
@@ -70,25 +69,41 @@ function credentialProblems(
 }
 
 function ruleProblems(
-  { match, grants }: Rule,
+  { match, conditions, grants }: Rule,
   index: number,
   { environments, credentials }: Omit<Guarded, 'rules'>,
 ): PolicyProblem[] {
   const grantedByEnvironment = new Map(grants.map((name) => [credentials[name]?.environment ?? '', name]));
   return [...grantedByEnvironment].flatMap(([environment, credential]) =>
-    (environments[environment]?.require ?? []).flatMap((claim) => {
+    (environments[environment]?.require ?? []).flatMap((claim): PolicyProblem[] => {
+      const because = `because environments.${environment}.require names it and this rule grants ${credential}`;
+      if (isCondition(claim)) {
+        const path = ['rules', index, ...((MATCH_CONDITIONS as readonly string[]).includes(claim) ? ['match'] : [])];
+        return conditions[claim] ? [] : [{ path, message: `The rule must have ${claim}, ${because}. ${FORMS[claim]}` }];
+      }
       const keys = keysMeeting(claim);
       if (keys.some((key) => narrows(match, key))) return [];
       const present = keys.find((key) => Object.hasOwn(match, key));
       return [
         {
           path: ['rules', index, 'match', ...(present === undefined ? [] : [present])],
-          message: `The rule must narrow ${claim}, because environments.${environment}.require names it and this rule grants ${credential}. ${adviceFor(claim)}`,
+          message: `The rule must narrow ${claim}, ${because}. ${adviceFor(claim)}`,
         },
       ];
     }),
   );
 }
+
+function isCondition(name: string): name is keyof Conditions {
+  return (CONDITIONS as readonly string[]).includes(name);
+}
+
+const FORMS: Readonly<Record<keyof Conditions, string>> = {
+  team: 'Add team: { name: NAME } to match',
+  created_by: 'Add created_by: { team: NAME } to match',
+  approval: 'Add approval: { step: KEY, by: TEAM, within: 4h, not: creator }',
+  agent: 'Add agent: { provider: NAME, claims: { … } }',
+};
 
 const PIPELINE_KEYS = ['pipeline', 'pipeline_id'];
 

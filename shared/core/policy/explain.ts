@@ -3,7 +3,9 @@
 
 import { revocationOf } from '../kinds/kinds.ts';
 import { isMatchableClaim, isOptionalClaim, type JobClaims, parseClaims } from './claims.ts';
-import { type Decision, decide, type RuleTrace } from './decide.ts';
+import { conditionClauses } from './condition-words.ts';
+import { needsPipeline } from './conditions.ts';
+import { type ConditionalDecision, type Decision, decide, type RuleTrace } from './decide.ts';
 import { formatDuration } from './duration.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Policy } from './policy.ts';
@@ -75,6 +77,7 @@ export function parseJob(
 export function claimFlags(policy: Policy, claims: JobClaims): string[] {
   const usedClaims = new Set(policy.rules.flatMap(({ match }) => Object.keys(match)));
   if (policy.organization.id !== undefined) usedClaims.add('organization_id');
+  if (policy.rules.some(({ conditions }) => needsPipeline(conditions))) usedClaims.add('pipeline_id');
   const has = (claim: string) => claims.agentTags.has(claim) || claims[claim as keyof JobClaims] !== undefined;
   return [...usedClaims]
     .filter((claim) => isMatchableClaim(claim) && isOptionalClaim(claim) && has(claim))
@@ -110,7 +113,11 @@ export function decideEach(policy: Policy, claims: JobClaims, names: readonly st
     }
     if (decision.outcome === 'conditional') {
       const { rules, trace } = decision;
-      return { credential: name, outcome: 'conditional', rules: rules.map((rule) => rule.name), trace };
+      return {
+        ...{ credential: name, outcome: 'conditional' },
+        rules: rules.map((rule) => ({ rule: rule.name, conditions: rule.conditions })),
+        trace,
+      };
     }
     return { credential: name, ...decision };
   });
@@ -121,10 +128,7 @@ function describeDecision(name: string, decision: Decision, pipelines: Pipelines
     const { credential, rule } = decision;
     return [`${name}: granted by "${rule}", ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`];
   }
-  if (decision.outcome === 'conditional')
-    return [
-      `${name}: granted if the conditions of ${decision.rules.map((rule) => `"${rule.name}"`).join(' or ')} hold, ${revocationOf(decision.credential)}, ${formatDuration(decision.credential.ttl)}`,
-    ];
+  if (decision.outcome === 'conditional') return conditionalLines(name, decision);
   const missing =
     decision.reason === 'claims_missing'
       ? `: the job must request its token with ${decision.missing.map((claim) => `--claim ${claim}`).join(' ')}`
@@ -135,6 +139,17 @@ function describeDecision(name: string, decision: Decision, pipelines: Pipelines
     ...(tried.length > 0
       ? tried.map((rule) => `  ${explainRule(rule, pipelines)}`)
       : ['  no rule grants it to any job: add it to the grants of a rule']),
+  ];
+}
+
+/** What must be true beyond the claims, for each rule that would then grant. */
+export function conditionalLines(name: string, { credential, rules }: ConditionalDecision): string[] {
+  return [
+    `${name}: granted on conditions, ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`,
+    ...rules.map(
+      (rule, index) =>
+        `  ${index === 0 ? 'if' : 'or if'} ${conditionClauses(rule.conditions).join(' and ')}, by "${rule.name}"`,
+    ),
   ];
 }
 

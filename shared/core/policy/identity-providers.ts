@@ -42,7 +42,9 @@ export const identityProviderSchema = z.strictObject({
   /** Compared to the letter with `iss`. */
   issuer: httpsUrl,
   /** The address of its JSON Web Key Set. */
-  keys: httpsUrl,
+  keys: httpsUrl.refine((text) => !text.includes('/.well-known/openid-configuration'), {
+    error: 'is the address of the discovery document. Write the address that it has as jwks_uri',
+  }),
   /** Compared to the letter with `aud`. */
   audience: z.string().regex(/^\S{1,512}$/, 'must be text without spaces: exactly what the machine asks its token for'),
   algorithms: z.array(z.enum(PROVIDER_ALGORITHMS)).min(1),

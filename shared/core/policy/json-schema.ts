@@ -4,9 +4,10 @@
 
 import { WARNING_CODES } from '../policy-warnings/codes.ts';
 import { AGENT_TAG } from './claims.ts';
+import { CONDITIONS } from './conditions.ts';
 import { DESCRIPTIONS } from './descriptions.ts';
 import { GRANT_COLLECTION } from './document-path.ts';
-import { CLAIM_PATTERNS, PATTERN_DEFINITIONS } from './match-json-schema.ts';
+import { CLAIM_PATTERNS, MATCH_CONDITION_PROPERTIES, PATTERN_DEFINITIONS } from './match-json-schema.ts';
 import { policySchema } from './policy.ts';
 import { MATCH_KEYS, SCOPING_KEYS } from './rule.ts';
 import { completeSchema, type JsonSchema, toJsonSchema } from './schema-parts.ts';
@@ -22,7 +23,7 @@ const CHECKED_IN_CODE: Readonly<Record<string, JsonSchema>> = {
   accept: { propertyNames: { enum: WARNING_CODES } },
   'credentials.*.accept': { propertyNames: { enum: WARNING_CODES } },
   'rules.*.accept': { propertyNames: { enum: WARNING_CODES } },
-  'environments.*.require.*': { anyOf: [{ enum: [...MATCH_KEYS] }, { pattern: AGENT_TAG.source }] },
+  'environments.*.require.*': { anyOf: [{ enum: [...MATCH_KEYS, ...CONDITIONS] }, { pattern: AGENT_TAG.source }] },
   'credentials.*': exactlyOne('firestore', 'serviceAccount', 'storage'),
   'credentials.*.firestore.allow.*.path': { pattern: DOCUMENT_PATH },
   'credentials.*.serviceAccount': { ...exactlyOne('email', 'pool'), not: { required: ['email', 'retiring'] } },
@@ -32,6 +33,7 @@ const CHECKED_IN_CODE: Readonly<Record<string, JsonSchema>> = {
   },
   'rules.*.match': {
     ...CLAIM_PATTERNS,
+    properties: { ...CLAIM_PATTERNS.properties, ...MATCH_CONDITION_PROPERTIES },
     anyOf: SCOPING_KEYS.map((key) => ({ required: [key] })),
     not: { required: ['pipeline', 'pipeline_id'] },
   },

@@ -1,6 +1,7 @@
 // The JSON Schema of claims with patterns, as rules have them in `match`.
 
 import { AGENT_TAG } from './claims.ts';
+import { createdBySchema, teamConditionSchema } from './conditions.ts';
 import { PIPELINE_NAME } from './pipelines.ts';
 import { claimPatterns, isUuidClaim, MATCH_KEYS, UUID } from './rule.ts';
 import { type JsonSchema, toJsonSchema } from './schema-parts.ts';
@@ -25,6 +26,12 @@ export const CLAIM_PATTERNS: JsonSchema = {
   patternProperties: { [AGENT_TAG.source]: { $ref: '#/$defs/patterns' } },
   additionalProperties: false,
 };
+
+const { $schema: _1, ...team } = toJsonSchema(teamConditionSchema);
+const { $schema: _2, ...created_by } = toJsonSchema(createdBySchema);
+
+/** The keys of `match` that are no claims. */
+export const MATCH_CONDITION_PROPERTIES = { team, created_by };
 
 function definitionFor(key: string): 'names' | 'uuids' | 'patterns' {
   if (key === 'pipeline') return 'names';

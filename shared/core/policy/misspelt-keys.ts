@@ -3,6 +3,7 @@
 
 import type * as z from 'zod';
 import { closestName } from '../closest-name.ts';
+import { MATCH_CONDITIONS } from './conditions.ts';
 import { policySchema } from './policy.ts';
 import type { PolicyProblem } from './problems.ts';
 import { isMatchKey, MATCH_KEYS } from './rule.ts';
@@ -45,6 +46,10 @@ const NOUNS: Readonly<Record<string, string>> = {
   'credentials.*': 'a credential',
   'credentials.*.firestore.allow.*': 'an item of allow',
   'rules.*': 'a rule',
+  'rules.*.match.team': 'team of match',
+  'rules.*.agent': 'agent of a rule',
+  'identityProviders.*': 'an identity provider',
+  'identityProviders.*.claims.*': 'a claim of an identity provider',
 };
 
 export function repairKeys(data: unknown): RepairedKeys {
@@ -74,7 +79,7 @@ export function repairKeys(data: unknown): RepairedKeys {
       const to = [...target.path, key];
       const path = [...place.written, from];
       if (to.join('\n') !== path.join('\n')) renamed.push({ from: path, to });
-      const schema = keysOf(undefined, target.pattern) ? undefined : shapeOf(schemaAt(target.pattern))?.[key];
+      const schema = shapeOf(schemaAt(target.pattern))?.[key];
       const outer = within.outer.slice(0, within.outer.indexOf(target) + 1);
       target.repaired[key] = repair(value, {
         schema,
@@ -143,9 +148,11 @@ interface Meant {
 function meant(key: string, levels: readonly Level[]): Meant {
   const level = levels.at(-1) as Level;
   const noun = nounOf(level.pattern);
-  const tag = level.pattern === MATCH ? agentTagMistake(key, level.written[key]) : undefined;
+  const isCondition = level.pattern === MATCH && isConditionOfRule(key, level.written[key]);
+  const tag = level.pattern === MATCH && !isCondition ? agentTagMistake(key, level.written[key]) : undefined;
   if (tag !== undefined) return { message: tag };
-  const isKnownClaim = level.pattern === MATCH && meantClaim(key, []) !== undefined;
+  const isKnownClaim =
+    level.pattern === MATCH && !isCondition && (key === 'teams' || meantClaim(key, []) !== undefined);
   const outer = isKnownClaim ? undefined : levels.slice(0, -1).findLast((candidate) => candidate.keys.includes(key));
   if (outer) {
     const where = level.path.length - outer.path.length === 1 ? 'one level up, ' : '';
@@ -162,7 +169,7 @@ function meant(key: string, levels: readonly Level[]): Meant {
     };
   const free = level.keys.filter((candidate) => !Object.hasOwn(level.written, candidate));
   if (level.pattern === MATCH) {
-    const claim = meantClaim(key, free);
+    const claim = Object.hasOwn(CREATOR_WORDS, key) ? 'created_by' : meantClaim(key, free);
     const present = claim !== undefined && Object.hasOwn(level.written, claim);
     const message = unknownClaim(key, claim, present);
     return claim === undefined || present ? { message } : { message, level, key: claim };
@@ -183,6 +190,13 @@ function meant(key: string, levels: readonly Level[]): Meant {
   return { message: `"${key}" is not a key of ${noun}. The keys are ${level.keys.join(', ')}.` };
 }
 
+const CREATOR_WORDS = { creator: true, author: true, started_by: true, createdBy: true, build_creator: true };
+
+/** `agent` may also be a misspelt claim. */
+function isConditionOfRule(key: string, value: unknown): boolean {
+  return key === 'approval' || (key === 'agent' && isMap(value) && ('provider' in value || 'claims' in value));
+}
+
 function toScalar(written: string | undefined): unknown {
   return written !== undefined && /^[0-9]+$/.test(written) ? Number(written) : written;
 }
@@ -192,7 +206,7 @@ function nounOf(pattern: string): string {
 }
 
 function isKey(key: string, { pattern, keys }: Level): boolean {
-  return pattern === MATCH ? isMatchKey(key) : keys.includes(key);
+  return pattern === MATCH ? isMatchKey(key) || keys.includes(key) : keys.includes(key);
 }
 
 /** Without what separates words: service_account and serviceAccount are the same. */
@@ -223,7 +237,7 @@ function isMap(value: unknown): value is Data {
 }
 
 function keysOf(schema: z.core.$ZodType | undefined, pattern: string): readonly string[] | undefined {
-  if (pattern === MATCH) return MATCH_KEYS;
+  if (pattern === MATCH) return [...MATCH_KEYS, ...MATCH_CONDITIONS];
   const shape = shapeOf(schema);
   return shape && Object.keys(shape);
 }

@@ -1,4 +1,5 @@
-// Names in a policy file that nothing declares: credentials and pipelines in rules, environments and databases in credentials.
+// Names in a policy file that nothing declares: credentials, pipelines, teams and identity providers in rules, environments and databases
+// in credentials.
 // Reads the raw data, so that these problems are reported together with those of the schema.
 
 import * as z from 'zod';
@@ -13,6 +14,8 @@ const listOrOne = z.union([z.array(z.unknown()), z.unknown().transform((one) => 
 const referencesSchema = z.object({
   environments: section.optional().catch(undefined),
   pipelines: section.optional().catch(undefined),
+  teams: section.optional().catch(undefined),
+  identityProviders: section.optional().catch(undefined),
   databases: section.optional().catch(undefined),
   credentials: section.optional().catch(undefined),
   rules: z
@@ -20,7 +23,18 @@ const referencesSchema = z.object({
       z
         .object({
           name: z.unknown(),
-          match: z.object({ pipeline: listOrOne.optional() }).catch({}),
+          match: z
+            .object({
+              pipeline: listOrOne.optional(),
+              team: z.object({ name: z.unknown() }).optional().catch(undefined),
+              created_by: z.object({ team: z.unknown() }).optional().catch(undefined),
+            })
+            .catch({}),
+          approval: z.object({ by: z.unknown() }).optional().catch(undefined),
+          agent: z
+            .object({ provider: z.unknown(), claims: section.catch({}) })
+            .optional()
+            .catch(undefined),
           grants: z.array(z.unknown()).catch([]),
         })
         .catch({ name: undefined, match: {}, grants: [] }),
@@ -58,7 +72,7 @@ export function referenceProblems(data: unknown, malformed: ReadonlySet<string>)
     const same = undeclaredNames.filter(({ section, name }) => section === one.section && name === one.name);
     return same[0] === one ? [{ path: one.path, message: messageOf(one, same.length) }] : [];
   });
-  return [...problems, ...repeatedNames(references)];
+  return [...problems, ...undeclaredClaims(references), ...repeatedNames(references)];
 }
 
 function repeatedNames({ rules }: References): PolicyProblem[] {
@@ -86,9 +100,16 @@ function ofCredentials({ environments, databases, credentials }: References): Un
   });
 }
 
-function ofRules({ pipelines, credentials, rules }: References): Undeclared[] {
+function ofRules({ pipelines, teams, identityProviders, credentials, rules }: References): Undeclared[] {
   const problems: Undeclared[] = [];
-  for (const [index, { match, grants }] of rules.entries()) {
+  for (const [index, { match, approval, agent, grants }] of rules.entries()) {
+    const rule = ['rules', index];
+    problems.push(
+      ...undeclared('teams', teams ?? {}, match.team?.name, [...rule, 'match', 'team', 'name']),
+      ...undeclared('teams', teams ?? {}, match.created_by?.team, [...rule, 'match', 'created_by', 'team']),
+      ...undeclared('teams', teams ?? {}, approval?.by, [...rule, 'approval', 'by']),
+      ...undeclared('identityProviders', identityProviders ?? {}, agent?.provider, [...rule, 'agent', 'provider']),
+    );
     for (const [position, pipeline] of (match.pipeline ?? []).entries()) {
       const path = ['rules', index, 'match', 'pipeline', position];
       // YAML reads a name of digits as a number.
@@ -102,9 +123,36 @@ function ofRules({ pipelines, credentials, rules }: References): Undeclared[] {
   return problems;
 }
 
+/** Claims of a machine's token that a rule names and the provider does not declare: no verified token has them. */
+function undeclaredClaims({ identityProviders, rules }: References): PolicyProblem[] {
+  return rules.flatMap(({ agent }, index) => {
+    const name = agent?.provider;
+    if (typeof name !== 'string' || !Object.hasOwn(identityProviders ?? {}, name)) return [];
+    const declared = providerClaims.safeParse(identityProviders?.[name]).data?.claims;
+    if (!declared) return [];
+    const known = Object.keys(declared);
+    return Object.keys(agent?.claims ?? {})
+      .filter((claim) => !known.includes(claim))
+      .map((claim) => {
+        const near = closestName(claim, known);
+        const advice =
+          near === undefined ? `Declare it in identityProviders.${name}.claims` : `Did you mean "${near}"?`;
+        return {
+          path: ['rules', index, 'agent', 'claims', claim],
+          message: `"${claim}" is not a claim of the identity provider ${name}. ${advice}`,
+          at: 'key' as const,
+        };
+      });
+  });
+}
+
+const providerClaims = z.object({ claims: section });
+
 const NOUNS = {
   environments: 'an environment',
   pipelines: 'a pipeline',
+  teams: 'a team',
+  identityProviders: 'an identity provider',
   databases: 'a database',
   credentials: 'a credential',
 } as const;
@@ -127,8 +175,10 @@ function messageOf({ section, name, near }: Undeclared, places: number): string 
   return `"${name}" is not ${NOUNS[section]} of this policy.${more} ${advice}`;
 }
 
-/** What else may narrow a rule, for who wrote it at `pipeline`. */
+/** For who wrote something else than a name there. */
 function patternAdvice(section: keyof typeof NOUNS, name: string): string | undefined {
+  if (section === 'teams' && uuidSchema.safeParse(name).success)
+    return 'Give it a name in teams, and write the name here';
   if (section !== 'pipelines') return undefined;
   if (name.includes('*')) return 'A name has no wildcards: write a pattern at pipeline_slug';
   return uuidSchema.safeParse(name).success ? 'Give it a name in pipelines, or write it at pipeline_id' : undefined;

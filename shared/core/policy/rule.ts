@@ -110,10 +110,10 @@ function lowerCaseUuids(match: Record<string, string[]>): Record<string, string[
 /** The sources of builds whose creator signed in to Buildkite. Of all others it is the author of a commit, whom nobody verified, or none. */
 export const SOURCES_WITH_CREATOR: readonly string[] = ['ui', 'api'];
 
-const CREATOR_UNVERIFIED =
+export const CREATOR_UNVERIFIED =
   'The rule must name build_source with ui, api or both and nothing else. The creator of other builds is the author of a commit, whom nobody verified';
 
-function hasVerifiedCreators({ build_source }: Match): boolean {
+export function hasVerifiedCreators({ build_source }: Match): boolean {
   return build_source?.every((source) => SOURCES_WITH_CREATOR.includes(source)) ?? false;
 }
 
@@ -126,8 +126,9 @@ export const ruleSchema = z
     grants: z.array(z.string()).min(1),
     accept: acceptSchema.optional(),
   })
-  .superRefine(({ match: { match, conditions } }, context) => {
-    // A match with a problem of its own has not been taken apart.
+  .superRefine((rule, context) => {
+    // A match that has problems of its own is as it was written.
+    const { match = {}, conditions }: Partial<typeof rule.match> = rule.match;
     if (conditions?.created_by && !hasVerifiedCreators(match))
       context.addIssue({ code: 'custom', path: ['match', 'created_by'], message: CREATOR_UNVERIFIED });
   })

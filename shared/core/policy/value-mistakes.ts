@@ -19,6 +19,8 @@ const text = (explain: (value: string, data: unknown) => string | undefined): Ex
 const sharedAccount = text((value) => (SERVICE_ACCOUNT.test(value) ? undefined : accountMistake(value, 'shared')));
 const pooledAccount = text((value) => (USER_MANAGED_ACCOUNT.test(value) ? undefined : accountMistake(value, 'pooled')));
 
+const FIND_TEAM =
+  'is not a UUID. Buildkite has it as id in the response of GET https://api.buildkite.com/v2/organizations/ORG/teams';
 const FIND_UUID =
   'is not a UUID. Buildkite has it as id in the response of GET https://api.buildkite.com/v2/organizations/ORG/pipelines/SLUG';
 
@@ -29,6 +31,12 @@ const EXPLANATIONS: Readonly<Record<string, Explain>> = {
   contact: text(contactMistake),
   environments: mapOfNames,
   'pipelines.*': text((value) => (UUID.test(value) ? undefined : FIND_UUID)),
+  'teams.*': text((value) => (UUID.test(value) ? undefined : FIND_TEAM)),
+  'identityProviders.*.claims': (value) =>
+    Array.isArray(value) ? 'must be a map, such as { sub: { setBy: platform } }' : undefined,
+  'rules.*.match.team': (value) => nameMistake(value, 'name'),
+  'rules.*.match.created_by': (value) => nameMistake(value, 'team'),
+  'rules.*.approval.step': text(stepMistake),
   'databases.*.project': projectMistake,
   'databases.*.database': text((value) => (/^\W*default\W*$/i.test(value) ? 'must be written "(default)"' : undefined)),
   'databases.*.signer': sharedAccount,
@@ -44,6 +52,11 @@ const EXPLANATIONS: Readonly<Record<string, Explain>> = {
   rules: (value) => (isMap(value) ? 'must be a list. Write "- name:" at the start of each rule' : undefined),
   'rules.*.grants.*': text(patternOfGrants),
 };
+
+function nameMistake(value: unknown, key: string): string | undefined {
+  return typeof value === 'string' ? `must be a map. Write { ${key}: ${value} }` : undefined;
+}
+
 const EMPTY_PATTERN = /^rules\.\*\.match\.[^.]+(?:\.\*)?$/;
 
 /** @param data that the problem was found in */
@@ -74,6 +87,14 @@ function contactMistake(value: string): string | undefined {
   if (character === undefined) return undefined;
   const shown = /["\\]/.test(character) ? character : `${character} (${codePoint(character)})`;
   return `has the character ${shown}. Only printable ASCII without " and \\ is allowed, because contact is part of error_description`;
+}
+
+function stepMistake(value: string): string | undefined {
+  if (value.length > 256 || value === '') return undefined;
+  const [character] = [...value].filter((one) => /[^\x20-\x7e]|["\\]/.test(one));
+  if (character === undefined) return undefined;
+  const shown = /["\\]/.test(character) ? character : `${character} (${codePoint(character)})`;
+  return `has the character ${shown}. Only printable ASCII without " and \\ is allowed, because the key is part of error_description`;
 }
 
 function mapOfNames(value: unknown): string | undefined {

@@ -41,7 +41,7 @@ export const POLICY_ANALYSIS: readonly Mutation[] = [
     edits: [
       {
         file: `${ANALYSIS}/claim-values.ts`,
-        find: 'if (values.absent && mayBeAbsent(claim)) return null;',
+        find: 'if (values.absent && canBeAbsent(claim)) return null;',
         replace: `if (values.absent && claim !== '') return null;`,
       },
     ],
@@ -74,14 +74,40 @@ export const POLICY_ANALYSIS: readonly Mutation[] = [
     killers: [POLICY_CHANGES, ORACLE],
   },
   {
+    id: 'analysis-ignores-conditions',
+    breaks: 'I9',
+    means: 'A rule with conditions is compared as one without.',
+    edits: [
+      {
+        file: `${ANALYSIS}/jobs.ts`,
+        find: '...ofPipeline, ...conditionDemands(conditions, names)];',
+        replace: '...ofPipeline, ...conditionDemands({}, names)];',
+      },
+    ],
+    killers: [POLICY_CHANGES],
+  },
+  {
+    id: 'analysis-ignores-the-age-of-approvals',
+    breaks: 'I9',
+    means: 'An approval of any age is taken to be enough.',
+    edits: [
+      {
+        file: `${ANALYSIS}/condition-claims.ts`,
+        find: "demand({ about: 'approved', step }, agesUpTo(within));",
+        replace: "demand({ about: 'approved', step }, agesUpTo(Math.max(within, MAX_APPROVAL_AGE)));",
+      },
+    ],
+    killers: [POLICY_CHANGES],
+  },
+  {
     id: 'analysis-ignores-organization',
     breaks: 'I9',
     means: 'Another organization is not compared.',
     edits: [
       {
         file: `${ANALYSIS}/jobs.ts`,
-        find: '    .map(({ match }) => [...organization, ...demandsOf(match)]);',
-        replace: '    .map(({ match }) => [...organization.slice(2), ...demandsOf(match)]);',
+        find: '    .map((rule) => [...organization, ...ruleDemands(rule, policy)]);',
+        replace: '    .map((rule) => [...organization.slice(2), ...ruleDemands(rule, policy)]);',
       },
     ],
     killers: [POLICY_CHANGES],

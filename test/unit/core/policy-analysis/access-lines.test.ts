@@ -73,6 +73,49 @@ const UNUSUAL = read(
   ),
 );
 
+const TEAMS = { platform: '4c9bd9b0-2ac3-4f4b-a1d6-5b0a3a1c0f11', managers: '9d1d1c9e-6d3f-4b51-8f9c-0d0c5f8f7e21' };
+/** Rules with conditions, one of them without any claim but the pipeline. */
+const CONDITIONAL = read(
+  policyText(
+    policyData(
+      'acme-data',
+      {
+        live: {
+          ...{ environment: 'production', ttl: '10m' },
+          firestore: { database: 'data', allow: [{ path: 'orders/{order}', verbs: ['get', 'update'] }] },
+        },
+      },
+      {
+        ...{ pipelines: { web: PIPELINE_ID }, teams: TEAMS },
+        identityProviders: {
+          aws: {
+            ...{ issuer: 'https://aws.acme.example', keys: 'https://aws.acme.example/jwks', audience: 'keydesk' },
+            ...{ algorithms: ['RS256'], claims: { role: { setBy: 'platform' }, account: { setBy: 'platform' } } },
+          },
+        },
+        rules: [
+          {
+            name: 'approved',
+            match: {
+              ...{ pipeline: 'web', build_source: ['ui', 'api'], created_by: { team: 'platform' } },
+              team: { name: 'platform', access: 'manage_build_and_read' },
+            },
+            approval: { step: 'approve', by: 'managers', within: '90m', not: 'creator' },
+            grants: ['live'],
+          },
+          {
+            name: 'on a machine',
+            match: { pipeline_slug: 'web', team: { name: 'managers', access: 'build_and_read' } },
+            approval: { step: 'sign', by: 'platform', within: '1h' },
+            agent: { provider: 'aws', claims: { role: ['ci', 'deploy*'], account: '123456789012' } },
+            grants: ['live'],
+          },
+        ],
+      },
+    ),
+  ),
+);
+
 type Policies = typeof EXAMPLE;
 
 function who(title: string, { policy, written }: Policies, asked: Partial<WrittenQuestion>): string {
@@ -122,6 +165,15 @@ it('says what the golden file has', () => {
     }),
     who('--environment empty', UNUSUAL, { environment: 'empty' }),
     who('stagin-config', EXAMPLE, { credential: 'stagin-config' }),
+    who('live: rules with conditions', CONDITIONAL, { credential: 'live' }),
+    what('conditions, nothing stated', CONDITIONAL, []),
+    what('conditions, all claims stated', CONDITIONAL, ['pipeline=web', 'build_source=ui', 'pipeline_slug=web']),
+    what(
+      'conditions, none of a webhook',
+      CONDITIONAL,
+      ['pipeline=web', 'build_source=webhook', 'pipeline_slug=x'],
+      true,
+    ),
     what('without claims', EXAMPLE, []),
     what('pipeline=web', EXAMPLE, ['pipeline=web']),
     what('pipeline=web, main, from the UI', EXAMPLE, [

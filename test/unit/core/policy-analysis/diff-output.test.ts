@@ -13,6 +13,40 @@ const EXAMPLE = readFileSync(new URL('../../../../examples/policy.yaml', import.
 const RULES_END = '\nrules:';
 
 type Edit = readonly [before: string, after: string];
+const DECLARED: readonly Edit[] = [
+  [
+    '\ndatabases:',
+    `
+teams:
+  platform: 4c9bd9b0-2ac3-4f4b-a1d6-5b0a3a1c0f11
+  managers: 9d1d1c9e-6d3f-4b51-8f9c-0d0c5f8f7e21
+
+identityProviders:
+  aws:
+    issuer: https://aws.acme.example
+    keys: https://keys.acme.example/jwks
+    audience: keydesk
+    algorithms: [RS256]
+    claims: { role: { at: [sub], setBy: platform } }
+
+databases:`,
+  ],
+];
+const UI_ONLY: Edit = ['webhook, ui]\n      step_key: deploy-production', 'ui]\n      step_key: deploy-production'];
+const CONDITIONS: readonly Edit[] = [
+  ...DECLARED,
+  UI_ONLY,
+  [
+    '      step_key: deploy-production\n',
+    `      step_key: deploy-production
+      team: { name: platform, access: build_and_read }
+      created_by: { team: platform }
+    approval: { step: approve-production, by: managers, within: 4h, not: creator }
+    agent: { provider: aws, claims: { role: [ci-1, ci-2] } }
+`,
+  ],
+];
+
 /** The verdict, and edits of the example. A case with two lists of edits compares the one result with the other. */
 const CASES: Readonly<Record<string, readonly [widens: boolean, edits: readonly Edit[], old?: readonly Edit[]]>> = {
   nothing: [false, []],
@@ -126,6 +160,34 @@ ${RULES_END}`,
       ],
     ],
   ],
+  'a rule with conditions': [false, [...CONDITIONS], [...DECLARED, UI_ONLY]],
+  'conditions removed': [true, [...DECLARED, UI_ONLY], [...CONDITIONS]],
+  'weaker conditions': [
+    true,
+    [...CONDITIONS, ['access: build_and_read', 'access: read_only'], ['within: 4h, not: creator', 'within: 8h']],
+    [...CONDITIONS],
+  ],
+  'another team under the same name, and another issuer': [
+    true,
+    [...CONDITIONS, ['managers: 9d1d', 'managers: 8d1d'], ['issuer: https://aws', 'issuer: https://sso']],
+    [...CONDITIONS],
+  ],
+  'names of teams and of a provider': [
+    false,
+    [
+      ...CONDITIONS,
+      ['managers: 9d1d', 'leads: 9d1d'],
+      ['by: managers', 'by: leads'],
+      ['  aws:', '  amazon:'],
+      ['provider: aws', 'provider: amazon'],
+    ],
+    [...CONDITIONS],
+  ],
+  'an environment that requires an approval': [
+    false,
+    [...CONDITIONS, ['build_source, step_key]', 'build_source, step_key, approval]']],
+    [...CONDITIONS],
+  ],
   'values that a comment must not show as they are': [
     true,
     [
@@ -149,8 +211,8 @@ function versionOf(text: string, name: string) {
   return { ...result, name, sha256: `SHA-256 of ${name}` };
 }
 
-function review(edits: readonly Edit[]): Review {
-  return reviewChange(versionOf(EXAMPLE, 'main:policy.yaml'), versionOf(edited(edits), 'policy.yaml'));
+function review(edits: readonly Edit[], old: readonly Edit[] = []): Review {
+  return reviewChange(versionOf(edited(old), 'main:policy.yaml'), versionOf(edited(edits), 'policy.yaml'));
 }
 
 const FORMS: Readonly<Record<string, (one: Review) => string>> = {
@@ -162,7 +224,7 @@ const FORMS: Readonly<Record<string, (one: Review) => string>> = {
 describe('the output of policy diff', () => {
   it.each(Object.entries(FORMS))('is what a person has read, as %s', (form, show) => {
     const reviews: [string, Review][] = [
-      ...Object.entries(CASES).map(([title, [, edits]]): [string, Review] => [title, review(edits)]),
+      ...Object.entries(CASES).map(([title, [, edits, old]]): [string, Review] => [title, review(edits, old)]),
       [
         'no policy before',
         reviewChange({ name: 'main:policy.yaml', policy: undefined }, versionOf(EXAMPLE, 'policy.yaml')),
@@ -174,8 +236,8 @@ describe('the output of policy diff', () => {
     expect(printed).toBe(readFileSync(golden, 'utf8'));
   });
 
-  it.each(Object.entries(CASES))('says whether anything is wider: %s', (_, [widens, edits]) => {
-    expect(review(edits).diff.widens).toBe(widens);
+  it.each(Object.entries(CASES))('says whether anything is wider: %s', (_, [widens, edits, old]) => {
+    expect(review(edits, old).diff.widens).toBe(widens);
   });
 
   it('shows what is from a policy only in code spans', () => {

@@ -15,6 +15,7 @@ import { account, type Data, databaseData, ORGANIZATION_ID, PIPELINE_ID } from '
 import { writtenPolicies } from '../../../fixtures/written-policies.ts';
 
 const OTHER_ID = '0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31';
+const [TEAM, MANAGERS, OTHER_TEAM] = ['1', '2', '3'].map((digit) => `${digit}0000000-0000-4000-8000-000000000000`);
 const AUTH = 'https://www.googleapis.com/auth/';
 const POOL = [account('ci-001', 'acme-ci'), account('ci-002', 'acme-ci')];
 
@@ -26,6 +27,14 @@ function basePolicy(): Data {
     audience: 'https://keydesk.acme.example',
     environments: { staging: { maxTtl: '30m', revocation: ['immediate', 'expiry', 'propagating'] }, other: {} },
     pipelines: { web: PIPELINE_ID, release: OTHER_ID },
+    teams: { platform: TEAM, managers: MANAGERS },
+    identityProviders: {
+      aws: {
+        ...{ issuer: 'https://aws.example', keys: 'https://aws.example/jwks', audience: 'keydesk' },
+        algorithms: ['RS256'],
+        claims: { role: { at: ['sub'], setBy: 'platform' }, zone: { setBy: 'caller' } },
+      },
+    },
     databases: { data: databaseData('acme-staging'), spare: databaseData('acme-spare') },
     credentials: {
       config: { ...staging, firestore: { database: 'data', allow: [{ path: 'config/{name}', verbs: ['get'] }] } },
@@ -44,6 +53,7 @@ function basePolicy(): Data {
         ...staging,
         storage: { pool: [account('store-1', 'acme-ci')], bucket: 'acme-store', role: 'projects/acme/roles/store' },
       },
+      guarded: { ...staging, serviceAccount: { email: account('guarded', 'acme'), scopes: [`${AUTH}datastore`] } },
     },
     rules: [
       {
@@ -52,6 +62,17 @@ function basePolicy(): Data {
         grants: ['config', 'shared', 'pooled', 'cache', 'store'],
       },
       { name: 'web', match: { pipeline: 'release' }, grants: ['config'] },
+      {
+        name: 'guarded',
+        match: {
+          ...{ pipeline_slug: 'guarded', build_source: ['ui'] },
+          team: { name: 'platform', access: 'build_and_read' },
+          created_by: { team: 'platform' },
+        },
+        approval: { step: 'approve', by: 'managers', within: '1h', not: 'creator' },
+        agent: { provider: 'aws', claims: { role: ['ci', 'deploy*'] } },
+        grants: ['guarded'],
+      },
     ],
   };
 }
@@ -73,6 +94,86 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   'limits.tokensPerMinute': [['wider', (data) => Object.assign(data, { limits: { tokensPerMinute: 61 } })]],
   'limits.liveGrantsPerPipeline': [
     ['narrower', (data) => Object.assign(data, { limits: { liveGrantsPerPipeline: 999 } })],
+  ],
+  'limits.teamsMaxAge': [['wider', (data) => Object.assign(data, { limits: { teamsMaxAge: '61m' } })]],
+  'teams.*': [
+    ['both', ({ teams }) => Object.assign(teams, { managers: OTHER_TEAM })],
+    ['both', ({ teams }) => Object.assign(teams, { platform: MANAGERS, managers: TEAM })],
+    [
+      'neither',
+      (data) => {
+        renamed('teams', 'managers', 'leads')(data);
+        data.rules[2].approval.by = 'leads';
+      },
+    ],
+  ],
+  'identityProviders.*.issuer': [['both', provider({ issuer: 'https://other.example' })]],
+  'identityProviders.*.keys': [['cannot tell', provider({ keys: 'https://aws.example/other' })]],
+  'identityProviders.*.audience': [['both', provider({ audience: 'other' })]],
+  'identityProviders.*.algorithms.*': [
+    ['wider', provider({ algorithms: ['RS256', 'ES256'] })],
+    ['both', provider({ algorithms: ['ES256'] })],
+  ],
+  'identityProviders.*.maxTokenLifetime': [['narrower', provider({ maxTokenLifetime: '59m' })]],
+  'identityProviders.*.claims.*.at.*': [
+    ['both', ({ identityProviders }) => Object.assign(identityProviders.aws.claims.role, { at: ['arn'] })],
+    ['wider', ({ identityProviders }) => delete identityProviders.aws.claims.zone],
+    [
+      'neither',
+      (data) => {
+        renamed('identityProviders', 'aws', 'amazon')(data);
+        data.rules[2].agent.provider = 'amazon';
+      },
+    ],
+    [
+      'neither',
+      ({ identityProviders, rules }) => {
+        const { role, zone } = identityProviders.aws.claims;
+        identityProviders.aws.claims = { who: role, zone };
+        rules[2].agent.claims = { who: rules[2].agent.claims.role };
+      },
+    ],
+  ],
+  'identityProviders.*.claims.*.setBy': [
+    ['neither', ({ identityProviders }) => Object.assign(identityProviders.aws.claims.role, { setBy: 'caller' })],
+  ],
+  'rules.*.match.team.name': [
+    ['both', ({ rules }) => Object.assign(rules[2].match.team, { name: 'managers' })],
+    ['wider', ({ rules }) => delete rules[2].match.team],
+  ],
+  'rules.*.match.team.access': [
+    ['wider', ({ rules }) => Object.assign(rules[2].match.team, { access: 'read_only' })],
+    ['narrower', ({ rules }) => Object.assign(rules[2].match.team, { access: 'manage_build_and_read' })],
+  ],
+  'rules.*.match.created_by.team': [
+    ['both', ({ rules }) => Object.assign(rules[2].match.created_by, { team: 'managers' })],
+    ['wider', ({ rules }) => delete rules[2].match.created_by],
+  ],
+  'rules.*.approval.step': [
+    ['both', ({ rules }) => Object.assign(rules[2].approval, { step: 'approve_id' })],
+    ['wider', ({ rules }) => delete rules[2].approval],
+  ],
+  'rules.*.approval.by': [['both', ({ rules }) => Object.assign(rules[2].approval, { by: 'platform' })]],
+  'rules.*.approval.within': [
+    ['wider', ({ rules }) => Object.assign(rules[2].approval, { within: '3601s' })],
+    ['narrower', ({ rules }) => Object.assign(rules[2].approval, { within: '1m' })],
+  ],
+  'rules.*.approval.not': [['wider', ({ rules }) => delete rules[2].approval.not]],
+  'rules.*.agent.provider': [
+    ['wider', ({ rules }) => delete rules[2].agent],
+    [
+      'both',
+      ({ identityProviders, rules }) => {
+        identityProviders.other = { ...identityProviders.aws, audience: 'other' };
+        rules[2].agent.provider = 'other';
+      },
+    ],
+  ],
+  'rules.*.agent.claims.*': [
+    ['wider', ({ rules }) => rules[2].agent.claims.role.push('more')],
+    ['narrower', ({ rules }) => Object.assign(rules[2].agent.claims, { zone: 'a' })],
+    // Values are compared to the letter.
+    ['both', ({ rules }) => Object.assign(rules[2].agent.claims, { role: ['ci', 'deploy1'] })],
   ],
   maxJobTokenLifetime: [['wider', (data) => Object.assign(data, { maxJobTokenLifetime: '11m' })]],
   'environments.*.maxTtl': [
@@ -190,6 +291,10 @@ function casesOfClaim(key: string): Case[] {
   const value = key === 'pipeline' ? 'web' : key.endsWith('_id') ? PIPELINE_ID : 'x7';
   const claim = key === 'agent_tag:*' ? 'agent_tag:os' : key;
   return [['narrower', ({ rules }) => Object.assign(rules[0].match, { [claim]: key === 'build_number' ? 7 : value })]];
+}
+
+function provider(change: object): (data: Data) => void {
+  return ({ identityProviders }) => Object.assign(identityProviders.aws, change);
 }
 
 function renamed(section: string, before: string, after: string): (data: Data) => void {

@@ -2,11 +2,11 @@
 // by the decision itself.
 
 import { describe, expect, it } from 'vitest';
-import { decide } from '../../../../shared/core/policy/decide.ts';
-import { parsePolicyData } from '../../../../shared/core/policy/policy.ts';
+import { type Policy, parsePolicyData } from '../../../../shared/core/policy/policy.ts';
 import type { Example } from '../../../../shared/core/policy-analysis/change.ts';
 import { diffPolicies } from '../../../../shared/core/policy-analysis/diff.ts';
 import { claimsOfExample } from '../../../fixtures/example-claims.ts';
+import { isExampleGranted } from '../../../fixtures/example-facts.ts';
 import { POLICY_CHANGES } from '../../../fixtures/policy-changes/corpus.ts';
 
 describe('a change of a policy', () => {
@@ -48,18 +48,15 @@ describe('a change of a policy', () => {
   });
 });
 
-type ParsedPolicy = Parameters<typeof decide>[0];
-
-function expectGrantedOnlyBy(granting: ParsedPolicy, refusing: ParsedPolicy, credential: string, example?: Example) {
+function expectGrantedOnlyBy(granting: Policy, refusing: Policy, credential: string, example?: Example) {
   if (!example || !('job' in example)) return;
-  const { organization_slug } = claimsOfExample(example.job);
-  const granted = (policy: ParsedPolicy) =>
-    organization_slug === policy.organization.slug &&
-    decide(policy, claimsOfExample(example.job), credential).outcome === 'granted';
+  const claims = claimsOfExample(example.job);
+  const granted = (policy: Policy) =>
+    claims.organization_slug === policy.organization.slug && isExampleGranted(policy, example.job, claims, credential);
   expect([granted(granting), granted(refusing)]).toEqual([true, false]);
 }
 
-function policyOf(data: unknown): ParsedPolicy {
+function policyOf(data: unknown): Policy {
   const result = parsePolicyData(data);
   if ('problems' in result) throw new Error(JSON.stringify(result.problems));
   return result.policy;

@@ -46,6 +46,35 @@ function explained(refusal: Refusal): string[] {
 const WEB = { pipeline_id: `${policy.pipelines.web}`, pipeline_slug: 'web' };
 const RELEASE = { pipeline_id: `${policy.pipelines['web-release']}`, pipeline_slug: 'web-release' };
 const JOB = { organization_id: `${policy.organization.id}`, build_branch: 'main', build_source: 'webhook' };
+/** The example, with conditions of its rule for production. */
+const conditional = withConditions();
+const CONDITIONAL_CASES: readonly (readonly [title: string, job: Record<string, string>])[] = [
+  ['all claims match', { ...JOB, ...RELEASE, build_source: 'ui', step_key: 'deploy-production' }],
+  ['another step', { ...JOB, ...RELEASE, build_source: 'ui', step_key: 'test' }],
+  ['another step and source', { ...JOB, ...RELEASE, build_source: 'webhook', step_key: 'test' }],
+  ['a UUID that was not requested', { organization_id: JOB.organization_id, build_branch: 'v1', pipeline_slug: 'web' }],
+];
+
+function withConditions() {
+  const text = readFileSync(new URL('../../../../examples/policy.yaml', import.meta.url), 'utf8');
+  const edited = text
+    .replace('\ndatabases:', '\nteams: { managers: 9d1d1c9e-6d3f-4b51-8f9c-0d0c5f8f7e21 }\n\ndatabases:')
+    .replace(
+      '      build_branch: "v*"\n      build_tag: "v*"\n      build_source: [webhook, ui]\n',
+      '      build_source: ui\n',
+    )
+    .replace(
+      '      step_key: deploy-production\n',
+      `      step_key: deploy-production
+      created_by: { team: managers }
+    approval: { step: approve, by: managers, within: 4h, not: creator }
+`,
+    );
+  const result = parsePolicyText(edited);
+  if ('problems' in result) throw new Error(result.problems.map(({ message }) => message).join('\n'));
+  return result;
+}
+
 const CASES: readonly (readonly [title: string, job: Record<string, string>, credential: string])[] = [
   ['another branch', { ...JOB, ...WEB, build_branch: 'feature/x' }, 'staging-config'],
   ['another source and branch', { ...JOB, ...WEB, build_branch: 'x', build_source: 'api' }, 'staging-admin'],
@@ -80,6 +109,12 @@ const CASES: readonly (readonly [title: string, job: Record<string, string>, cre
 
 it('says of each reason when it happens, what to do and who can, and of each claim what would have to change', () => {
   const sections = [
+    ...CONDITIONAL_CASES.map(([title, stated]) => {
+      const job = toJobClaims(conditional.policy, { claims: stated, unknown: [] });
+      if ('problems' in job) throw new Error(job.problems.join('\n'));
+      const lines = explanationLines(explainJob(conditional, job.claims, 'production-config'), OPTIONS);
+      return [`# conditions: ${title}`, ...lines];
+    }),
     ...CASES.map(([title, stated, credential]) => {
       const job = toJobClaims(policy, { claims: stated, unknown: [] });
       if ('problems' in job) throw new Error(job.problems.join('\n'));

@@ -242,6 +242,32 @@ const FINE: readonly [claim: string, pattern: unknown][] = [
   ['build_number', 42],
 ];
 
+const ofSecond =
+  (claim: string, value: unknown): Change =>
+  (data) => {
+    data.rules[1].match[claim] = value;
+  };
+const MANAGERS = '4c9bd9b0-2ac3-4f4b-a1d6-5b0a3a1c0f11';
+/** The second rule demands an approval. Of its builds Buildkite knows who started them. */
+const approval =
+  (change: object = {}, source: unknown = 'ui'): Change =>
+  (data) => {
+    data.teams = { managers: MANAGERS };
+    data.rules[1].match.build_source = source;
+    data.rules[1].approval = { step: 'approve', by: 'managers', within: '4h', not: 'creator', ...change };
+  };
+const machine =
+  (setBy: string): Change =>
+  (data) => {
+    data.identityProviders = {
+      aws: {
+        ...{ issuer: 'https://aws.acme.dev', keys: 'https://aws.acme.dev/jwks', audience: 'keydesk' },
+        ...{ algorithms: ['RS256'], claims: { role: { setBy }, zone: { setBy: 'caller' } } },
+      },
+    };
+    data.rules[1].agent = { provider: 'aws', claims: { role: 'ci', zone: 'a' } };
+  };
+
 const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Change[]][] = [
   ...[';', ',', '"', '”'].map((ending): [WarningCode, string, string, Change] => [
     'stray_character',
@@ -318,6 +344,44 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
     'the slug of another pipeline',
     'rules.0.match.pipeline_slug',
     pattern('pipeline_slug', 'release'),
+  ],
+  ['own_approval', 'an approval by anybody', 'rules.1.approval', approval({ not: undefined })],
+  ...['schedule', 'webhook', ['ui', 'trigger_job'], 'u*'].map((source): [WarningCode, string, string, ...Change[]] => [
+    'unverified_creator',
+    `an approval of a build by ${source}`,
+    'rules.1.approval.not',
+    approval({}, source),
+    ofSecond('build_branch', 'main'),
+  ]),
+  ['short_approval', 'an approval that is shorter than the ttl', 'rules.1.approval.within', approval({ within: '9m' })],
+  ['pattern_syntax', 'a pattern of steps', 'rules.1.approval.step', approval({ step: 'approve-*' })],
+  ['impossible_value', 'the label of a step', 'rules.1.approval.step', approval({ step: 'Approve production' })],
+  ['caller_set_claims', 'claims that the caller sets', 'rules.1.agent.claims', machine('caller')],
+  [
+    'duplicate_entry',
+    'a value of a machine twice',
+    'rules.1.agent.claims.role.1',
+    machine('platform'),
+    (data) => {
+      data.rules[1].agent.claims.role = ['ci', 'ci'];
+    },
+  ],
+  [
+    'unused_team',
+    'a team',
+    'teams.managers',
+    (data) => {
+      data.teams = { managers: MANAGERS };
+    },
+  ],
+  [
+    'unused_provider',
+    'an identity provider',
+    'identityProviders.aws',
+    machine('platform'),
+    (data) => {
+      delete data.rules[1].agent;
+    },
   ],
   [
     'author_chosen_guards',

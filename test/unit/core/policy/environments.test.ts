@@ -74,12 +74,12 @@ describe('an environment', () => {
     [
       'a misspelt claim',
       (data) => (data.environments.production.require = ['build_sorce']),
-      'environments.production.require.0: "build_sorce" is not a claim that a rule can match. Did you mean "build_source"?',
+      'environments.production.require.0: "build_sorce" is not a claim or a condition of a rule. Did you mean "build_source"?',
     ],
     [
       'sub',
       (data) => (data.environments.production.require = ['sub']),
-      'environments.production.require.0: "sub" is not a claim that a rule can match. The keys of match are pipeline, ',
+      'environments.production.require.0: "sub" is not a claim or a condition of a rule. It may name pipeline, ',
     ],
     ['a name in capitals', (data) => (data.environments.Live = {}), 'environments.Live: must be lower-case'],
     [

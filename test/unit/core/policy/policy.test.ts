@@ -62,9 +62,11 @@ describe('a policy', () => {
       audience: 'https://keydesk.acme.example',
       contact: '#platform on Slack',
       maxJobTokenLifetime: 600,
-      limits: { tokensPerMinute: 60, liveGrantsPerPipeline: 1000 },
+      limits: { tokensPerMinute: 60, liveGrantsPerPipeline: 1000, teamsMaxAge: 3600 },
       environments: { staging: {} },
       pipelines: { app: PIPELINE_ID },
+      teams: {},
+      identityProviders: {},
       credentials: {
         config: {
           kind: 'firestore',
@@ -89,6 +91,7 @@ describe('a policy', () => {
         {
           name: 'deploy',
           match: { pipeline_id: ['0184990a-4782-42b5-afc1-16715b10b1f0'], build_branch: ['main', 'release/*'] },
+          conditions: {},
           grants: ['config', 'export'],
         },
       ],

@@ -1,0 +1,92 @@
+// Conditions of rules that hold for more people, machines or time than their authors may think.
+
+import { formatDuration } from '../policy/duration.ts';
+import { matchesPattern } from '../policy/pattern.ts';
+import type { WrittenPolicy } from '../policy/policy.ts';
+import { hasVerifiedCreators, type Rule } from '../policy/rule.ts';
+import type { PolicyWarning } from './codes.ts';
+import { criticalEnvironmentsOf } from './critical-environments.ts';
+import { patternFinding } from './pattern.ts';
+
+export function conditionWarnings(policy: WrittenPolicy): PolicyWarning[] {
+  return policy.rules.flatMap((rule, index) => [
+    ...stepWarnings(rule, index),
+    ...creatorWarnings(rule, index, policy),
+    ...durationWarnings(rule, index, policy),
+    ...agentWarnings(rule, index, policy),
+  ]);
+}
+
+/** The label of a step, or a pattern, in place of its key. */
+function stepWarnings({ conditions: { approval } }: Rule, index: number): PolicyWarning[] {
+  if (!approval) return [];
+  const { step } = approval;
+  const path = ['rules', index, 'approval', 'step'];
+  if (step.includes('*'))
+    return [
+      { code: 'pattern_syntax', path, message: `"${step}" is a pattern, and step takes one key. Write the key.` },
+    ];
+  const finding = patternFinding('step_key', step);
+  return finding ? [{ ...finding, path }] : [];
+}
+
+function creatorWarnings(rule: Rule, index: number, policy: WrittenPolicy): PolicyWarning[] {
+  const { approval } = rule.conditions;
+  if (!approval) return [];
+  const path = ['rules', index, 'approval'];
+  const [environment] = criticalEnvironmentsOf(rule, policy);
+  if (approval.not === undefined)
+    return environment === undefined
+      ? []
+      : [
+          {
+            code: 'own_approval',
+            path,
+            message: `lets the person who started the build approve it, and the rule grants ${environment}. Add not: creator.`,
+          },
+        ];
+  if (hasVerifiedCreators(rule.match)) return [];
+  const admits = (source: string) =>
+    rule.match.build_source?.some((pattern) => matchesPattern(pattern, source)) ?? true;
+  const [source] = UNVERIFIED.filter((one) => admits(one));
+  return [
+    {
+      code: 'unverified_creator',
+      path: [...path, 'not'],
+      message: `is creator, and the rule admits builds whose creator nobody verified${source === undefined ? '' : `, such as those from ${source}`}. Such a creator is the author of a commit, or nobody. Add build_source: [ui, api].`,
+    },
+  ];
+}
+
+const UNVERIFIED = ['webhook', 'trigger_job', 'schedule'];
+
+/** A token that is issued at the end of the time lives on after it. */
+function durationWarnings({ conditions: { approval }, grants }: Rule, index: number, policy: WrittenPolicy) {
+  if (!approval) return [];
+  const longer = grants.filter((name) => (policy.credentials[name]?.ttl ?? 0) > approval.within);
+  const [name] = longer;
+  if (name === undefined) return [];
+  const ttl = formatDuration(policy.credentials[name]?.ttl ?? 0);
+  return [
+    {
+      code: 'short_approval' as const,
+      path: ['rules', index, 'approval', 'within'],
+      message: `is ${formatDuration(approval.within)}, and the ttl of ${name} is ${ttl}: a token can live longer than the approval, and cannot be renewed. Raise within, or shorten ttl.`,
+    },
+  ];
+}
+
+function agentWarnings({ conditions: { agent } }: Rule, index: number, policy: WrittenPolicy): PolicyWarning[] {
+  if (!agent) return [];
+  const declared = policy.identityProviders[agent.provider]?.claims ?? {};
+  const claims = Object.keys(agent.claims);
+  if (claims.some((name) => (Object.hasOwn(declared, name) ? declared[name] : undefined)?.setBy === 'platform'))
+    return [];
+  return [
+    {
+      code: 'caller_set_claims',
+      path: ['rules', index, 'agent', 'claims'],
+      message: `has only ${claims.join(', ')}, which the caller sets who requests the token. Any machine that can have a token of ${agent.provider} meets that. Add a claim that the platform sets.`,
+    },
+  ];
+}
