@@ -17,6 +17,7 @@ const ENTRIES = {
   reader: 'functions/reader/index.ts',
   admin: 'functions/admin/index.ts',
   'token-dependencies': 'functions/token/dependencies.ts',
+  'webhook-dependencies': 'functions/webhook/dependencies.ts',
   'sweep-dependencies': 'functions/sweep/dependencies.ts',
   revocation: 'shared/wiring/revocation.ts',
   'reader-dependencies': 'shared/wiring/reader.ts',

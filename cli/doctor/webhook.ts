@@ -11,6 +11,7 @@ import { webhookChecks } from '../webhook/check.ts';
 import { webhookArrivalKind, webhookKeyKind, webhookServiceKind } from '../webhook/findings.ts';
 import { createNotificationServices } from '../webhook/notification-services.ts';
 import type { WebhookDeps } from '../webhook/situation.ts';
+import { wantedEvents } from '../webhook/wanted-events.ts';
 import type { DoctorTarget } from './target.ts';
 
 /** What the documentation and the exceptions know of a kind of check. */
@@ -52,5 +53,6 @@ export function planWebhookChecks(
   if (!access) return [];
   const { url, ...deps } = access;
   const organization = policy.organization.slug;
-  return webhookChecks({ ...deps, google, deployment: { project, region, namePrefix, organization, url } });
+  const deployment = { project, region, namePrefix, organization, url };
+  return webhookChecks({ ...deps, google, deployment, events: wantedEvents(policy) });
 }

@@ -9,14 +9,8 @@ import { webhookArrivalKind, webhookKeyKind, webhookServiceKind } from './findin
 import type { WebhookService } from './notification-services.ts';
 import { isKeyAccepted } from './probe.ts';
 import { findSignedWebhook } from './signed-webhooks.ts';
-import {
-  findServices,
-  isWebhookUrl,
-  NEEDED_EVENTS,
-  type RunningWebhook,
-  readRunning,
-  type WebhookDeps,
-} from './situation.ts';
+import { findServices, isWebhookUrl, type RunningWebhook, readRunning, type WebhookDeps } from './situation.ts';
+import { toSend, type WantedEvents } from './wanted-events.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 /** How far back the log is searched, in days: Cloud Logging keeps it for 30. */
@@ -36,7 +30,7 @@ export function webhookChecks(deps: WebhookDeps): readonly Planned[] {
   };
   const subject = functionOf(deps.deployment);
   return [
-    { kind: webhookServiceKind, check: { subject, look: async () => lookAtService(await read()) } },
+    { kind: webhookServiceKind, check: { subject, look: async () => lookAtService(deps.events, await read()) } },
     { kind: webhookKeyKind, check: { subject, look: async () => lookAtKey(deps, await read()) } },
     { kind: webhookArrivalKind, check: { subject, look: async () => lookAtArrival(deps, await read()) } },
   ];
@@ -50,7 +44,7 @@ async function readAll(deps: WebhookDeps): Promise<Found> {
   return { webhook, services: await findServices(deps, webhook) };
 }
 
-function lookAtService({ webhook, services }: Found) {
+function lookAtService(wanted: WantedEvents, { webhook, services }: Found) {
   const [service, ...others] = services;
   if (!service) return { found: [{ finding: 'webhook_service_missing' as const, facts: { url: webhook.url } }] };
   if (others.length > 0)
@@ -64,13 +58,18 @@ function lookAtService({ webhook, services }: Found) {
     };
   const { id, enabled, scope, branch_configuration, settings } = service;
   const events = settings.events ?? [];
-  const missing = NEEDED_EVENTS.filter((event) => !events.includes(event));
-  const unneeded = events.filter((event) => !NEEDED_EVENTS.includes(event));
+  const unneeded = events.filter((event) => !toSend(wanted, events).includes(event));
+  const whenMissing = (needed: readonly string[], finding: ServiceFinding) => {
+    const missing = needed.filter((event) => !events.includes(event));
+    return when(missing.length > 0, finding, { events: missing.join(', ') });
+  };
   const found = [
     when(!enabled, 'webhook_service_disabled'),
     when(!isWebhookUrl(webhook, settings.url), 'webhook_url_wrong'),
     when(settings.token_mode !== 'signature', 'webhook_not_signed'),
-    when(missing.length > 0, 'webhook_events_missing', { events: missing.join(', ') }),
+    whenMissing(wanted.ends, 'webhook_events_missing'),
+    whenMissing(wanted.approvals, 'webhook_approvals_missing'),
+    whenMissing(wanted.creators, 'webhook_creators_missing'),
     when(unneeded.length > 0, 'webhook_events_unneeded', { events: unneeded.join(', ') }),
     when(settings.tls_verify !== true, 'webhook_tls_not_verified'),
     when(scope !== 'all', 'webhook_not_for_all_pipelines', { scope }),

@@ -17,6 +17,8 @@ export const webhookServiceKind: Kind<
   | 'webhook_url_wrong'
   | 'webhook_not_signed'
   | 'webhook_events_missing'
+  | 'webhook_approvals_missing'
+  | 'webhook_creators_missing'
   | 'webhook_events_unneeded'
   | 'webhook_tls_not_verified'
   | 'webhook_not_for_all_pipelines'
@@ -68,10 +70,24 @@ export const webhookServiceKind: Kind<
       fix: INSTALL,
       undo: SET_BACK,
     },
+    webhook_approvals_missing: {
+      severity: 'error',
+      what: 'The notification service {id} does not send: {events}.',
+      why: 'A rule of the policy has an approval. Only looks at Buildkite find one, up to 15 minutes apart, and none without the API token of the sweep.',
+      fix: INSTALL,
+      undo: SET_BACK,
+    },
+    webhook_creators_missing: {
+      severity: 'warning',
+      what: 'The notification service {id} does not send: {events}.',
+      why: 'A rule of the policy has created_by. The first job of each build waits for a look at Buildkite, which the next sweep takes.',
+      fix: INSTALL,
+      undo: SET_BACK,
+    },
     webhook_events_unneeded: {
       severity: 'warning',
       what: 'The notification service {id} also sends: {events}.',
-      why: 'Keydesk ignores these events. They carry names, addresses and environments of builds that it does not need.',
+      why: 'The policy needs none of these events. They carry names, addresses and environments of builds that it does not need.',
       fix: INSTALL,
       undo: SET_BACK,
     },

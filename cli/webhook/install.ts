@@ -2,6 +2,7 @@
 // Buildkite signs with it. So the first run only stores a key, and the next one continues after the function is deployed.
 
 import { markKeySince } from '../../shared/core/webhook/key-proof.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import { CouldNotLook } from '../checks/google.ts';
 import { readWebhookFunction } from './cloud-run.ts';
 import { functionOf } from './deployment.ts';
@@ -9,14 +10,8 @@ import type { WebhookService, WebhookServiceChange } from './notification-servic
 import { isKeyAcceptedByAll } from './probe.ts';
 import { addKeyVersion, readKeyVersions } from './secret-versions.ts';
 import { findSignedWebhook } from './signed-webhooks.ts';
-import {
-  findServices,
-  isWebhookUrl,
-  NEEDED_EVENTS,
-  type RunningWebhook,
-  readRunning,
-  type WebhookDeps,
-} from './situation.ts';
+import { findServices, isWebhookUrl, type RunningWebhook, readRunning, type WebhookDeps } from './situation.ts';
+import { toSend, type WantedEvents } from './wanted-events.ts';
 
 const DESCRIPTION = 'Keydesk: the ends of jobs';
 const POLL_MS = 5_000;
@@ -51,7 +46,7 @@ export async function installWebhook(deps: WebhookDeps, options: InstallOptions)
       `Buildkite has ${others.length + 1} notification services for the webhook function`,
       'Delete all but one at Buildkite, under Settings, Notification Services.',
     );
-  const { changes } = changeOf(webhook, service, deps.clock.now());
+  const { changes } = changeOf(webhook, service, deps);
   const version = webhook.running.version;
   const already = { version, service: service?.id ?? null, changes, arrived: null };
   if (changes.length === 0) return { result: 'unchanged', ...already };
@@ -64,9 +59,9 @@ export async function installWebhook(deps: WebhookDeps, options: InstallOptions)
       'Check that --url leads to this function. Then run this command again.',
     );
   const since = deps.clock.now();
-  const { change } = changeOf(webhook, service, since);
+  const { change } = changeOf(webhook, service, deps);
   const { id } = service ? await changeService(deps, service, change) : await deps.services.create(change);
-  const left = changeOf(webhook, await deps.services.get(id), since).changes;
+  const left = changeOf(webhook, await deps.services.get(id), deps).changes;
   if (left.length > 0)
     throw new CouldNotLook(`Buildkite did not take these settings: ${left.join(', ')}`, 'Run this command again.');
   const arrived = await waitForWebhook(deps, options, since);
@@ -95,31 +90,33 @@ async function changeService(
 function changeOf(
   webhook: Pick<RunningWebhook, 'keys' | 'running' | 'url'>,
   service: WebhookService | undefined,
-  now: number,
+  { events: wanted, clock }: { readonly events: WantedEvents; readonly clock: Clock },
 ): { readonly change: WebhookServiceChange; readonly changes: readonly string[] } {
   const { settings, description } = service ?? {};
   const { keys, url } = webhook;
   const hasKey = keys.keys.includes(settings?.token ?? '');
   const [key = ''] = keys.keys;
+  const sent = settings?.events ?? [];
+  const events = toSend(wanted, sent);
   const differs = {
     url: !settings || !isWebhookUrl(webhook, settings.url),
     token: !hasKey,
     token_mode: settings?.token_mode !== 'signature',
-    events: !isSameSet(settings?.events ?? [], NEEDED_EVENTS),
+    events: !isSameSet(sent, events),
     tls_verify: settings?.tls_verify !== true,
     scope: service?.scope !== 'all',
     branch_configuration: (service?.branch_configuration ?? '') !== '' || !service,
     enabled: service?.enabled === false,
   };
   const change: WebhookServiceChange = {
-    ...(hasKey ? {} : { description: markKeySince(description || DESCRIPTION, now) }),
+    ...(hasKey ? {} : { description: markKeySince(description || DESCRIPTION, clock.now()) }),
     ...(differs.scope ? { scope: 'all' } : {}),
     ...(differs.branch_configuration ? { branch_configuration: '' } : {}),
     settings: {
       ...(differs.url ? { url } : {}),
       ...(differs.token ? { token: key } : {}),
       ...(differs.token_mode ? { token_mode: 'signature' } : {}),
-      ...(differs.events ? { events: NEEDED_EVENTS } : {}),
+      ...(differs.events ? { events } : {}),
       ...(differs.tls_verify ? { tls_verify: true } : {}),
     },
   };

@@ -1,7 +1,6 @@
 // Reads what a webhook's key depends on: the function, the versions of its secret, and the notification service at Buildkite.
 
 import { shellCommand } from '../../shared/core/shell-quote.ts';
-import { JOB_END_EVENTS } from '../../shared/core/webhook/event.ts';
 import { type KeyEvidence, keySince } from '../../shared/core/webhook/key-proof.ts';
 import type { KeyVersion } from '../../shared/core/webhook/key-rotation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -12,9 +11,7 @@ import { functionOf, isSameHost, isSameUrl, secretOf, type WebhookDeployment } f
 import type { NotificationServices, WebhookService } from './notification-services.ts';
 import { readKeyVersions } from './secret-versions.ts';
 import { findSignedWebhook } from './signed-webhooks.ts';
-
-/** The events that Keydesk uses. */
-export const NEEDED_EVENTS: readonly string[] = JOB_END_EVENTS;
+import type { WantedEvents } from './wanted-events.ts';
 
 export interface WebhookDeps {
   readonly google: Google;
@@ -23,6 +20,7 @@ export interface WebhookDeps {
   readonly sendRequest: HttpClient;
   readonly clock: Clock;
   readonly deployment: WebhookDeployment;
+  readonly events: WantedEvents;
 }
 
 export interface RunningWebhook {

@@ -30,7 +30,7 @@ output "buildkite_webhook" {
   value = {
     url           = local.urls["webhook"]
     token_mode    = "signature: send an HMAC signature in the X-Buildkite-Signature header"
-    events        = ["job.finished"]
+    events        = local.webhook_events
     branch_filter = "leave empty: a filter silently drops the ends of other branches' jobs"
     pipelines     = "all pipelines, or all that use Keydesk"
   }

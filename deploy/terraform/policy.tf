@@ -5,6 +5,13 @@ locals {
   policy      = jsondecode(file("${var.archives_dir}/policy.json")).policy
   credentials = local.policy.credentials
 
+  # What the webhook has to send: the ends of jobs always, and of builds what a condition of a rule needs.
+  webhook_events = concat(
+    ["job.finished"],
+    anytrue([for rule in local.policy.rules : try(rule.conditions.approval, null) != null]) ? ["job.activated"] : [],
+    anytrue([for rule in local.policy.rules : try(rule.conditions.created_by, null) != null]) ? ["build.scheduled"] : [],
+  )
+
   # By what they name, and not by their kind: a new kind of credential needs nothing here.
   firestore = { for name, credential in local.credentials : name => credential if can(credential.signer) }
   accounts  = { for name, credential in local.credentials : name => credential if can(credential.email) }

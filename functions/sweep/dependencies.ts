@@ -1,11 +1,12 @@
 // The clients of the `sweep` function: those that end, and the only one that can enable an account.
 
 import { createApiTokenDescriber } from '../../shared/buildkite/api-token.ts';
+import { createBuildkiteBuilds } from '../../shared/buildkite/builds.ts';
 import { createBuildkiteJobs } from '../../shared/buildkite/job-state.ts';
 import { createRestApi } from '../../shared/buildkite/rest-api.ts';
 import { createBuildkiteTeams } from '../../shared/buildkite/teams.ts';
 import { createAccountEnabler, createAccountStateGetter } from '../../shared/google/account-state.ts';
-import { createTeamLedger } from '../../shared/ledger/conditions.ts';
+import { createBuildLedger, createTeamLedger } from '../../shared/ledger/conditions.ts';
 import { createJobCheckLedger } from '../../shared/ledger/job-checks.ts';
 import { createSweepLedger } from '../../shared/ledger/sweep.ts';
 import type { ApiTokenDeps } from '../../shared/operations/check-api-token.ts';
@@ -34,9 +35,11 @@ export function createSweepDeps(
     ...revocation,
     sweepLedger: createSweepLedger(clients.ledger, clock),
     jobCheckLedger: createJobCheckLedger(clients.ledger, clock),
+    buildLedger: createBuildLedger(clients.ledger, clock),
     enableAccount: createAccountEnabler(accounts),
     getAccountState: createAccountStateGetter(accounts),
     buildkiteJobs: restApi && createBuildkiteJobs(restApi),
+    buildkiteBuilds: restApi && createBuildkiteBuilds(restApi),
     describeApiToken: restApi && createApiTokenDescriber(restApi),
     buildkiteTeams: teamsApi && createBuildkiteTeams(teamsApi),
     describeTeamsApiToken: teamsApi && createApiTokenDescriber(teamsApi),

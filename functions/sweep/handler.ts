@@ -1,5 +1,6 @@
 // The sweep's endpoint: called each minute by Cloud Scheduler, under the platform's own authentication.
 
+import { unblockEvents } from '../../shared/audit/build-events.ts';
 import type { SweepApiTokenSetting } from '../../shared/audit/events/sweep.ts';
 import { type AuditEvent, auditEvent } from '../../shared/audit/events.ts';
 import { toIsoTimes } from '../../shared/audit/iso-times.ts';
@@ -63,6 +64,7 @@ function sweepResponse(
     pending,
     reconciledJobs,
     buildkiteUsage,
+    buildLooks,
     jobsUnchecked,
     enabled,
     foundEnabled,
@@ -82,6 +84,9 @@ function sweepResponse(
     builds_too_large: buildkiteUsage.tooLarge,
     jobs_unchecked_15m: jobsUnchecked,
     jobs_reconciled: reconciledJobs.length,
+    builds_looked_up: buildLooks.lookedUp,
+    builds_not_shown: buildLooks.notShown,
+    build_calls: buildLooks.calls,
     accounts_enabled: enabled.length,
     accounts_enabled_externally: enabledExternally.length,
     pools,
@@ -108,6 +113,7 @@ function sweepResponse(
         auditEvent('job.reconciled', { job_id, job_state, pipeline_slug }),
       ),
       ...endEvents(result),
+      ...buildLooks.found.flatMap(({ news, unblocks }) => unblockEvents(news, unblocks, 'look')),
       ...enabled.map((stored) => auditEvent('account.enabled', accountFields(stored))),
       ...enabledExternally.map((stored) => auditEvent('account.enabled_externally', accountFields(stored))),
       ...stillEnabled.map((stored) => auditEvent('account.disable_failed', accountFields(stored))),

@@ -1,10 +1,12 @@
 // Buildkite's webhooks: the header of the signature before the body, the signature over the raw bytes as they arrive, then
-// what the event means. A job's end is on record and its access revoked before the response. The job decides how large the
-// body is, so the body is never kept, and its content is used only after the signature was verified.
+// what the event means. A job's end is on record and its access revoked before the response, and so is what it says of a build. The
+// job decides how large the body is, so the body is never kept, and its content is used only after the signature was verified.
 
+import { unblockEvents } from '../../shared/audit/build-events.ts';
 import type { WebhookRefusalReason } from '../../shared/audit/events/webhook.ts';
 import { auditEvent } from '../../shared/audit/events.ts';
 import { endEvents, failureEvents } from '../../shared/audit/result-events.ts';
+import type { BuildNews } from '../../shared/core/conditions/build-record.ts';
 import { parseWebhookEvent, type WebhookEvent } from '../../shared/core/webhook/event.ts';
 import { PROBE_EVENT } from '../../shared/core/webhook/probe.ts';
 import { WebhookScan } from '../../shared/core/webhook/scan.ts';
@@ -21,13 +23,16 @@ export const WEBHOOK_BODY_LIMIT = 32 * 1024 * 1024;
 export interface WebhookHandlerDeps {
   readonly webhookTokens: readonly string[];
   readonly endJob: (end: JobEnd) => Promise<JobEndResult>;
+  /** Records what Buildkite said of a build. @returns whether any of it is new */
+  readonly recordBuild: (news: BuildNews) => Promise<boolean>;
   /** Hears of each webhook that was accepted, by the number of the key that signed it, from 1. */
   readonly keyAccepted: (key: number) => void;
   /** Milliseconds since the epoch. */
   readonly clock: Clock;
 }
 
-export function createWebhookHandler({ webhookTokens, endJob, keyAccepted, clock }: WebhookHandlerDeps): HeadHandler {
+export function createWebhookHandler(deps: WebhookHandlerDeps): HeadHandler {
+  const { webhookTokens, keyAccepted, clock } = deps;
   return ({ method, path, headers, request_id }) => {
     if (path !== '/') return rejectedResponse('not_found', request_id);
     if (method !== 'POST') return rejectedResponse('method_not_allowed', request_id);
@@ -48,16 +53,15 @@ export function createWebhookHandler({ webhookTokens, endJob, keyAccepted, clock
         if (signed_by_key === undefined) return rejectedResponse('signature_wrong', request_id);
         const event = parseWebhookEvent(scan.finish());
         if (!event) return rejectedResponse('invalid_event', request_id);
-        if (event.kind !== 'job_ended') {
+        if (event.kind === 'ping' || event.kind === 'ignored') {
           // A probe of the command shows that this instance has the key, and not that Buildkite signs with it.
           if (!(event.kind === 'ignored' && event.event === PROBE_EVENT)) keyAccepted(signed_by_key);
           return ignoredResponse(event, signed_by_key);
         }
         try {
-          const { event: by, job_id, pipeline_id, finished_at } = event;
-          const result = await endJob({ job_id, pipeline_id, by, finished_at });
+          const response = await record(deps, event, signed_by_key);
           keyAccepted(signed_by_key);
-          return jobEndedResponse(event, result, signed_by_key);
+          return response;
         } catch (error) {
           if (!DependencyError.is(error)) throw error;
           return rejectedResponse('ledger_unavailable', request_id, toFailure(error));
@@ -65,6 +69,18 @@ export function createWebhookHandler({ webhookTokens, endJob, keyAccepted, clock
       },
     };
   };
+}
+
+type RecordedEvent = Extract<WebhookEvent, { readonly kind: 'job_ended' | 'build_news' }>;
+
+async function record(
+  { endJob, recordBuild }: WebhookHandlerDeps,
+  event: RecordedEvent,
+  signed_by_key: number,
+): Promise<HttpResponse> {
+  if (event.kind === 'build_news') return buildRecordedResponse(event, await recordBuild(event.news), signed_by_key);
+  const { event: by, job_id, pipeline_id, finished_at } = event;
+  return jobEndedResponse(event, await endJob({ job_id, pipeline_id, by, finished_at }), signed_by_key);
 }
 
 export const WEBHOOK_ERROR_RESPONSES: ErrorResponses = {
@@ -112,6 +128,23 @@ function jobEndedResponse(
   };
 }
 
+function buildRecordedResponse(
+  { event, news, build_source }: WebhookEvent & { kind: 'build_news' },
+  isNew: boolean,
+  signed_by_key: number,
+): HttpResponse {
+  const { pipeline_id, build_number, unblocks } = news;
+  const accepted = auditEvent('webhook.accepted', {
+    ...{ buildkite_event: event, signed_by_key, result: 'build_recorded' },
+    ...{ pipeline_id, build_number, build_source, repeated: !isNew },
+  });
+  return {
+    status: 200,
+    body: { result: 'build_recorded' },
+    auditEvents: [accepted, ...(isNew ? unblockEvents(news, unblocks, 'webhook') : [])],
+  };
+}
+
 function rejectedResponse(
   reason: Exclude<WebhookRefusalReason, 'body_too_slow'>,
   request_id: string,
@@ -155,7 +188,7 @@ export function toWebhookError(reason: Exclude<WebhookRefusalReason, 'body_too_s
       return {
         status: 503,
         error: 'temporarily_unavailable',
-        description: 'The end of the job could not be recorded. Send the webhook again.',
+        description: 'The event could not be recorded. Send the webhook again.',
         headers: { 'retry-after': '2' },
       };
     default:

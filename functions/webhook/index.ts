@@ -1,5 +1,5 @@
-// The `webhook` function: composes the end of a job from settings. It reads no policy, so that no mistake in one can
-// keep a job's credentials alive.
+// The `webhook` function: composes the end of a job, and the record of a build, from settings. It reads no policy, so that no
+// mistake in one can keep a job's credentials alive.
 
 import { parseWebhookSettings } from '../../shared/core/settings.ts';
 import { endJob } from '../../shared/operations/end-job.ts';
@@ -15,16 +15,16 @@ import { KeyUse } from './key-use.ts';
 const { settings } = exitOnProblems(parseWebhookSettings(process.env));
 const audit = createStdoutLogger(settings.GOOGLE_CLOUD_PROJECT);
 
-const loadRevocationDeps = lazyWarm(async () => {
-  const { createRevocationDeps } = await import('../../shared/wiring/revocation.ts');
+const loadDeps = lazyWarm(async () => {
+  const { createWebhookDeps } = await import('./dependencies.ts');
   const emulatorHost = process.env.FIRESTORE_EMULATOR_HOST;
-  return { ...createRevocationDeps({ settings, emulatorHost, clock: systemClock }), ...logLateEnds(audit) };
+  return { ...createWebhookDeps({ settings, emulatorHost, clock: systemClock }), ...logLateEnds(audit) };
 }, systemClock);
 
 const keyUse = new KeyUse(settings.KEYDESK_WEBHOOK_TOKENS, systemClock);
 const deployment = new BackgroundRecord({
   record: async () => {
-    const { deploymentLedger } = await loadRevocationDeps();
+    const { deploymentLedger } = await loadDeps();
     await deploymentLedger.recordWebhook(instance, keyUse.take());
   },
   hasNews: keyUse.hasNews,
@@ -35,13 +35,14 @@ const deployment = new BackgroundRecord({
 export const webhook = serve({
   headHandler: createWebhookHandler({
     webhookTokens: settings.KEYDESK_WEBHOOK_TOKENS,
-    endJob: async (end) => endJob(await loadRevocationDeps(), end),
+    endJob: async (end) => endJob(await loadDeps(), end),
+    recordBuild: async (news) => (await loadDeps()).buildLedger.addNews(news),
     keyAccepted: keyUse.accepted,
     clock: systemClock,
   }),
   errorResponses: WEBHOOK_ERROR_RESPONSES,
   bodyLimit: WEBHOOK_BODY_LIMIT,
   settings,
-  warmUp: () => void loadRevocationDeps().catch(() => {}),
+  warmUp: () => void loadDeps().catch(() => {}),
   background: deployment.run,
 });

@@ -3,6 +3,7 @@
 // docs/AUDIT.md is generated from here: npm run docs.
 
 import { ACCOUNT_EVENTS } from './events/account.ts';
+import { BUILD_EVENTS } from './events/build.ts';
 import type { Context, EventDefinition, Fields, Given, Severity } from './events/definition.ts';
 import { sharedFields } from './events/fields.ts';
 import { GRANT_EVENTS } from './events/grant.ts';
@@ -20,6 +21,7 @@ export const EVENTS = {
   ...TOKEN_EVENTS,
   ...WEBHOOK_EVENTS,
   ...SWEEP_EVENTS,
+  ...BUILD_EVENTS,
   ...ACCOUNT_EVENTS,
   ...KILL_SWITCH_EVENTS,
   ...OPERATOR_EVENTS,

@@ -65,7 +65,11 @@ const MAX_LOGGED_FAILURES = 200;
 export function failureEvents(failures: readonly Failure[]): AuditEvent[] {
   return failures
     .slice(0, MAX_LOGGED_FAILURES)
-    .map(({ dependency = 'keydesk', grant_id, job_id, service_account, team_id, error, code, cause }) =>
-      auditEvent('task.failed', { grant_id, job_id, service_account, team_id, dependency, error, code, cause }),
+    .map(
+      ({ dependency = 'keydesk', grant_id, job_id, service_account, team_id, build_record_id, error, code, cause }) =>
+        auditEvent('task.failed', {
+          ...{ grant_id, job_id, service_account, team_id, build_record_id },
+          ...{ dependency, error, code, cause },
+        }),
     );
 }

@@ -3,7 +3,7 @@
 // GET /v2/organizations/{org}/pipelines/{slug}/builds/{number}/jobs, both with the scope read_builds).
 
 import * as z from 'zod';
-import { buildkiteTimestamp } from '../core/webhook/event.ts';
+import { buildkiteTimestamp } from '../core/webhook/timestamp.ts';
 import { LookupError } from '../operations/lookup-error.ts';
 import type { BuildkiteJobs, JobPage, JobState } from '../operations/ports.ts';
 import type { RestApi } from './rest-api.ts';

@@ -96,6 +96,11 @@ export const UNCHECKED_MS = 15 * MINUTE;
 
 // Builds and teams, for the conditions of rules
 
+/** For recording what a webhook says of a build. */
+export const BUILD_NEWS_DEADLINE_MS = 3 * SECOND;
+/** From the beginning of a sweep until no call about a build begins: the next sweep's lookups of jobs must not wait for them. */
+export const LOOK_UNTIL_MS = 35 * SECOND;
+
 /** For how long a build's record is kept after the last news of it: longer than a build may wait for its approval. */
 export const BUILD_RETENTION_MS = 35 * DAY;
 /** Seconds after which a job that waits for an approval asks again. */

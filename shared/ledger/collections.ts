@@ -2,6 +2,8 @@
 // tests: the functions do not load this.
 
 import * as z from 'zod';
+import { buildRecordSchema } from '../core/conditions/build-record.ts';
+import { BUILD_RECORD_FIELDS } from '../core/conditions/stored-build-fields.ts';
 import { TEAM_FIELDS } from '../core/conditions/stored-team-fields.ts';
 import { teamRecordSchema } from '../core/conditions/team-record.ts';
 import { deploymentSchema } from '../core/deployment/deployment.ts';
@@ -16,7 +18,7 @@ import { GRANT_COLLECTION } from '../core/policy/document-path.ts';
 import { accountSchema } from '../core/pool/account.ts';
 import { ACCOUNT_FIELDS } from '../core/pool/stored-fields.ts';
 import { BLOCKS_FIELDS, FIREBASE_USER_FIELDS, KILL_SWITCH_FIELDS, type StoredFields } from '../core/stored-fields.ts';
-import { POLICY_RETENTION_MS, RECORD_RETENTION_MS, TEAM_RETENTION_MS } from '../core/timing.ts';
+import { BUILD_RETENTION_MS, POLICY_RETENTION_MS, RECORD_RETENTION_MS, TEAM_RETENTION_MS } from '../core/timing.ts';
 import { GRANT_DOCUMENT_RETENTION_MS, grantDocumentSchema } from '../firestore/grant-document.ts';
 import { pollLockSchema } from './job-checks.ts';
 
@@ -72,6 +74,11 @@ export const COLLECTIONS: Readonly<Record<string, Collection>> = {
       days: RECORD_DAYS,
       after: 'the account became free; of a shared account after `reusable_at`. Never while a pool needs the document',
     },
+  },
+  builds: {
+    schema: buildRecordSchema,
+    fields: BUILD_RECORD_FIELDS,
+    kept: { days: BUILD_RETENTION_MS / DAY, after: 'the last news of it, or request to look it up' },
   },
   blocks: { schema: blocksSchema, fields: BLOCKS_FIELDS },
   kill_switches: { schema: killSwitchSchema, fields: KILL_SWITCH_FIELDS },

@@ -10,8 +10,9 @@ import {
   requestLook,
 } from '../core/conditions/build-record.ts';
 import { isAhead, type TeamRecord, teamRecordSchema } from '../core/conditions/team-record.ts';
+import { BUILD_NEWS_DEADLINE_MS } from '../core/timing.ts';
 import type { Database, DocumentSnapshot } from '../firestore/database.ts';
-import { parseAll, parseRecord, putIfUnchanged } from '../firestore/records.ts';
+import { parseAll, parseRecord, putIfUnchanged, retryOnConflict } from '../firestore/records.ts';
 import type { BuildKey, BuildLedger, ConditionLedger, TeamLedger } from '../operations/ports.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { commitWithRetry, readPages, withLedgerTimeout } from './documents.ts';
@@ -41,7 +42,10 @@ export function createConditionLedger(ledger: Database, clock: Clock): Condition
 
 export function createBuildLedger(ledger: Database, clock: Clock): BuildLedger {
   return {
-    addNews: (news) => change(ledger, clock, news, (existing) => addNews(existing, news, clock.now())),
+    addNews: (news) => {
+      const until = clock.now() + BUILD_NEWS_DEADLINE_MS;
+      return change(ledger, clock, news, (existing) => addNews(existing, news, clock.now()), until);
+    },
     due: async (limit) => {
       const query = ledger.collection('builds').where('look_at', '<=', new Date(clock.now())).orderBy('look_at');
       const { loaded, unreadable } = parseAll(await readPages(clock, query, { limit, size: PAGE }), toBuildRecord);
@@ -83,8 +87,9 @@ function change(
   clock: Clock,
   build: BuildKey,
   next: (existing: BuildRecord | undefined) => BuildRecord | undefined,
+  until?: number,
 ): Promise<boolean> {
-  return commitWithRetry(clock, async () => {
+  const attempt = async () => {
     const read = await buildDocument(ledger, build).get();
     const existing = toBuildRecord(read);
     const changed = next(existing);
@@ -93,7 +98,8 @@ function change(
     putIfUnchanged(batch, read.ref, read.updateTime, changed);
     await batch.commit();
     return true;
-  });
+  };
+  return withLedgerTimeout(clock, retryOnConflict(clock, attempt), until);
 }
 
 function buildDocument(ledger: Database, { pipeline_id, build_number }: BuildKey) {

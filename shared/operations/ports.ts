@@ -72,6 +72,23 @@ export interface BuildkiteJobs {
   page(build: Build, after: string | undefined): Promise<BuildkiteResponse<JobPage | undefined>>;
 }
 
+/** A build, and how Buildkite's REST API finds it. A slug may name another pipeline by now. */
+export interface BuildToLookUp extends Build {
+  readonly pipeline_id: string;
+}
+
+/** Throws LookupError. */
+export interface BuildkiteBuilds {
+  /**
+   * Undefined when Buildkite does not show the build to this API token.
+   * @param wanted of its jobs: `unblocked_steps` is the smaller response, and depends on the states that Buildkite gives such steps
+   */
+  build(
+    build: BuildToLookUp,
+    wanted: 'all_jobs' | 'unblocked_steps',
+  ): Promise<BuildkiteResponse<BuildNews | undefined>>;
+}
+
 /** What Buildkite says of the API token with which it is called. Throws LookupError. */
 export type DescribeApiToken = () => Promise<
   BuildkiteResponse<{

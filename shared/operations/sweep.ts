@@ -1,15 +1,16 @@
 // Covers what requests and webhooks did not finish: completes revocations that were cut off, ends grants that have expired,
-// enables accounts after their cooldown, and looks up jobs whose webhook may be lost. Bounded in number and time, safe to
-// run twice at once, and to be cut off anywhere: every step reads again before it writes.
+// enables accounts after their cooldown, and looks up jobs whose webhook may be lost, and builds for which jobs wait. Bounded in number
+// and time, safe to run twice at once, and to be cut off anywhere: every step reads again before it writes.
 
 import type { EndCause } from '../core/grant/end.ts';
 import type { Grant } from '../core/grant/grant.ts';
 import { grantIdOf } from '../core/grant/id.ts';
-import { SWEEP_GRANT_MS, SWEEP_STEP_MS } from '../core/timing.ts';
+import { LOOK_UNTIL_MS, SWEEP_GRANT_MS, SWEEP_STEP_MS } from '../core/timing.ts';
 import { atRandom } from '../runtime/clock.ts';
 import { toFailure } from '../runtime/errors.ts';
 import { type Failure, forEachConcurrently } from '../runtime/work-queue.ts';
 import { type EndResult, failureSubject, unreadablePending } from './end-job.ts';
+import { type BuildLooks, lookUpBuilds } from './look-up-builds.ts';
 import type { GrantPage } from './ports.ts';
 import { type BuildkiteUsage, type ReconciledJob, reconcileJobs } from './reconcile-jobs.ts';
 import { revokeGrant } from './revoke-grant.ts';
@@ -24,6 +25,8 @@ export interface SweepResult extends EndResult, AccountSweepResult {
   readonly reconciledJobs: readonly ReconciledJob[];
   /** The calls to Buildkite. */
   readonly buildkiteUsage: BuildkiteUsage;
+  /** Builds for which jobs wait. */
+  readonly buildLooks: BuildLooks;
   /** Jobs with live grants about which Buildkite has not responded for 15 minutes; null when that is not known. */
   readonly jobsUnchecked: number | null;
   /** When the first of the grants ended that this run left unfinished; null when it left none. Milliseconds. */
@@ -43,7 +46,9 @@ export interface SweepResult extends EndResult, AccountSweepResult {
 export async function sweep(deps: SweepDeps): Promise<SweepResult> {
   const { ledger, sweepLedger, clock } = deps;
   // In parallel with the rest, so that its calls come at the same time of each minute: the sweeps share what a minute allows.
+  const begun = clock.now();
   const reconciling = reconcileJobs(deps);
+  const looking = reconciling.then(() => lookUpBuilds(deps, begun + LOOK_UNTIL_MS));
   // What these become is found as unfinished.
   const ends = await endEach(deps, sweepLedger.pendingEnds, async (grant) => {
     await ledger.endGrant(grant, causeOf(grant));
@@ -55,12 +60,14 @@ export async function sweep(deps: SweepDeps): Promise<SweepResult> {
   const expirations = await endEach(deps, sweepLedger.overdue, (grant) => ledger.expire(grant));
   const accounts = await sweepAccounts(deps);
   const reconciled = await reconciling;
+  const buildLooks = await looking;
   const ended = [...revocations.ended, ...expirations.ended];
   const endedAs = (wanted: Grant['state']) => ended.filter(({ state }) => state === wanted);
   return {
     ...accounts,
     reconciledJobs: reconciled.reconciledJobs,
     buildkiteUsage: reconciled.buildkiteUsage,
+    buildLooks,
     jobsUnchecked: reconciled.jobsUnchecked,
     revoked: [...endedAs('revoked'), ...reconciled.revoked],
     expired: [...endedAs('expired'), ...reconciled.expired],
@@ -72,6 +79,7 @@ export async function sweep(deps: SweepDeps): Promise<SweepResult> {
       ...expirations.failures,
       ...accounts.failures,
       ...reconciled.failures,
+      ...buildLooks.failures,
     ],
     left: {
       pending_ends: ends.left.length,
@@ -85,7 +93,8 @@ export async function sweep(deps: SweepDeps): Promise<SweepResult> {
       revocations.incomplete ||
       expirations.incomplete ||
       accounts.incomplete ||
-      reconciled.incomplete,
+      reconciled.incomplete ||
+      buildLooks.incomplete,
     hasUnreadable: ends.hasUnreadable || revocations.hasUnreadable || expirations.hasUnreadable,
   };
 }

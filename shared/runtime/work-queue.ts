@@ -8,6 +8,7 @@ export interface FailureSubject {
   readonly job_id?: string;
   readonly grant_id?: string;
   readonly service_account?: string;
+  readonly build_record_id?: string;
   /** The UUID of a Buildkite team. */
   readonly team_id?: string;
 }

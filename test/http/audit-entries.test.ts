@@ -88,6 +88,7 @@ describe('the lines of a sweep', () => {
   const IDLE: SweepResult = {
     ...{ revoked: [], notRenewed: [], expired: [], pending: [], enabled: [], enabledExternally: [], stillEnabled: [] },
     ...{ foundEnabled: [], jobsUnchecked: 0 },
+    buildLooks: { lookedUp: 0, notShown: 0, calls: 0, found: [], failures: [], incomplete: false },
     ...{
       pools: {},
       failures: [],

@@ -84,6 +84,7 @@ export function linesOf(keydesk: InProcessKeydesk) {
       ...jobFields(jobId),
       ...grantFields(jobId, credential),
       ...targetFields[credential],
+      conditions: null,
       kill_switch_id: null,
     }),
     labels: (credential: keyof typeof targetFields) => {

@@ -236,6 +236,9 @@ describe('the audit line of', () => {
       builds_too_large: 0,
       jobs_unchecked_15m: 0,
       jobs_reconciled: 0,
+      builds_looked_up: 0,
+      builds_not_shown: 0,
+      build_calls: 0,
       accounts_enabled: 0,
       accounts_enabled_externally: 0,
       pools: {},
@@ -256,6 +259,41 @@ describe('the audit line of', () => {
       job_finished_at: null,
       access_ended_at: TIME,
       revocation_latency_s: 0,
+    });
+  });
+
+  it('webhook.accepted and build.unblocked record who unblocked which step, by UUIDs', async () => {
+    const { builds } = keydesk.buildkite;
+    const [anne, bert] = ['1', '2'].map((last) => ({ id: `0184990a-477b-4fa8-9968-49607448300${last}`, name: 'A B' }));
+    const build = builds.start({ creator: anne ?? null });
+    const step = builds.addBlockStep(build, 'approve');
+    builds.unblock(step, bert ?? null);
+    const response = await notify(builds.stepEvent(build, step));
+    expect(lineOf('webhook.accepted', response.audit)).toEqual({
+      ...lines.frame('webhook.accepted', 200, '/'),
+      severity: 'INFO',
+      message: `job.activated of build ${build.number} is on record`,
+      buildkite_event: 'job.activated',
+      signed_by_key: 1,
+      result: 'build_recorded',
+      pipeline_id: build.pipeline.id,
+      build_number: build.number,
+      build_source: 'ui',
+      repeated: false,
+    });
+    expect(lineOf('build.unblocked', response.audit)).toEqual({
+      ...lines.frame('build.unblocked', 200, '/'),
+      severity: 'INFO',
+      message: `step approve of build ${build.number} was unblocked by ${bert?.id}`,
+      pipeline_id: build.pipeline.id,
+      build_number: build.number,
+      build_id: build.id,
+      step_key: 'approve',
+      block_job_id: step.id,
+      unblocked_by: bert?.id,
+      unblocked_at: TIME,
+      creator: anne?.id,
+      found_by: 'webhook',
     });
   });
 

@@ -36,7 +36,7 @@ describe('when the end of a job meets a failure', () => {
     expect(response.headers.get('retry-after')).toMatch(/^[1-9][0-9]*$/);
     expect(response.json).toEqual({
       error: 'temporarily_unavailable',
-      error_description: 'The end of the job could not be recorded. Send the webhook again.',
+      error_description: 'The event could not be recorded. Send the webhook again.',
       request_id: response.headers.get('x-request-id'),
     });
     expect(response.audit).toMatchObject([

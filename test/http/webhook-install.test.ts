@@ -8,6 +8,7 @@ import { webhookArrivalKind, webhookKeyKind, webhookServiceKind } from '../../cl
 import { type InstallOptions, installWebhook } from '../../cli/webhook/install.ts';
 import { randomKey } from '../../cli/webhook/random-key.ts';
 import type { FakeService } from '../../sandbox/fakes/buildkite/services.ts';
+import type { Policy } from '../../shared/core/policy/policy.ts';
 import { INTERRUPTED, type Interruption, openWebhookWorld, type WebhookWorld } from '../fixtures/webhook-deployment.ts';
 
 let world: WebhookWorld;
@@ -47,6 +48,33 @@ describe('keydesk webhook install', () => {
       },
     });
     expect(world.delivered).toEqual([200]);
+  });
+
+  it.each([
+    ['no condition', [], ['job.finished']],
+    ['an approval', [ruleWith('approval')], ['job.finished', 'job.activated']],
+    ['a creator', [ruleWith('created_by')], ['job.finished', 'build.scheduled']],
+    ['both', [ruleWith('created_by'), ruleWith('approval')], ['job.finished', 'job.activated', 'build.scheduled']],
+  ])('has the service send what a policy with %s needs, and no more', async (_, rules, events) => {
+    world.rules = rules;
+    await installed();
+    expect(first().settings.events).toEqual(events);
+    world.rules = [];
+    expect(await install()).toMatchObject({ result: rules.length === 0 ? 'unchanged' : 'changed' });
+    expect(first().settings.events).toEqual(['job.finished']);
+  });
+
+  it('without a policy leaves the events about builds as they are, and demands the ends of jobs', async () => {
+    world.rules = undefined;
+    await installed();
+    expect(first().settings.events).toEqual(['job.finished']);
+    const events = ['build.scheduled', 'job.activated', 'build.running'];
+    Object.assign(first().settings, { events });
+    expect(namesIn(await check())).toEqual(['webhook_events_missing', 'webhook_events_unneeded']);
+    expect(await install()).toMatchObject({ changes: ['events'] });
+    expect(first().settings.events).toEqual(['job.finished', 'build.scheduled', 'job.activated']);
+    expect(namesIn(await check())).toEqual([]);
+    expect(await install()).toMatchObject({ result: 'unchanged' });
   });
 
   it('changes nothing when all is as it must be', async () => {
@@ -179,6 +207,13 @@ describe('keydesk webhook install', () => {
   });
 });
 
+/** A rule with one condition, as far as events depend on it. */
+function ruleWith(condition: 'approval' | 'created_by'): Policy['rules'][number] {
+  const approval = { step: 'approve', by: 'managers', within: 3600 };
+  const conditions = condition === 'approval' ? { approval } : { created_by: { team: 'managers' } };
+  return { name: condition, match: {}, conditions, grants: [] };
+}
+
 const OTHER_ID = '9f0f9a19-1b88-4e37-98d8-c5a0cebcdb9b';
 
 function service(url: string): FakeService {
@@ -224,6 +259,8 @@ describe('keydesk webhook check', () => {
     webhook_url_wrong: () => Object.assign(first().settings, { url: `${world.functionUrl}/webhook` }),
     webhook_not_signed: () => Object.assign(first().settings, { token_mode: 'token' }),
     webhook_events_missing: () => Object.assign(first().settings, { events: [] }),
+    webhook_approvals_missing: () => Object.assign(world, { rules: [ruleWith('approval')] }),
+    webhook_creators_missing: () => Object.assign(world, { rules: [ruleWith('created_by')] }),
     webhook_events_unneeded: () => Object.assign(first().settings, { events: ['job.finished', 'build.finished'] }),
     webhook_tls_not_verified: () => Object.assign(first().settings, { tls_verify: false }),
     webhook_not_for_all_pipelines: () => Object.assign(first(), { scope: 'some_teams' }),

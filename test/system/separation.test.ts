@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createSweepDeps } from '../../functions/sweep/dependencies.ts';
 import { createTokenDeps } from '../../functions/token/dependencies.ts';
+import { createWebhookDeps } from '../../functions/webhook/dependencies.ts';
 import { PERMISSIONS } from '../../sandbox/fakes/google/call.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { createAdminDeps } from '../../shared/wiring/admin.ts';
@@ -24,6 +25,7 @@ const BUNDLES = {
   token: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
   'token-dependencies': { has: MINTING, lacks: [...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
   webhook: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
+  'webhook-dependencies': { has: DISABLING, lacks: [...MINTING, ...ENABLING, ...ASKING_BUILDKITE] },
   revocation: { has: DISABLING, lacks: [...MINTING, ...ENABLING, ...ASKING_BUILDKITE] },
   sweep: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
   reader: { has: [], lacks: [...MINTING, ...ENABLING, ...DISABLING, ...ASKING_BUILDKITE] },
@@ -42,7 +44,7 @@ describe('the artefact', () => {
 
   it.each([
     ['token', ['token-dependencies', 'revocation']],
-    ['webhook', ['revocation']],
+    ['webhook', ['webhook-dependencies']],
     ['sweep', ['sweep-dependencies']],
     ['reader', ['reader-dependencies']],
     ['admin', ['admin-dependencies']],
@@ -62,6 +64,7 @@ describe('the clients of a function', () => {
 
   it('of token mint, and can neither disable nor enable', () => {
     expect(Object.keys(createTokenDeps({ ...parts(), audit: () => {} })).sort()).toEqual([
+      'conditionLedger',
       'deploymentLedger',
       'issuesInProgress',
       'ledger',
@@ -88,6 +91,7 @@ describe('the clients of a function', () => {
       'endJob',
       'expire',
     ]);
+    expect(Object.keys(createWebhookDeps(parts())).sort()).toEqual([...ending, 'buildLedger'].sort());
     expect(Object.keys(createAdminDeps(parts())).sort()).toEqual(
       [...ending, 'killSwitchLedger', 'readerLedger', 'replayLedger'].sort(),
     );
@@ -95,6 +99,8 @@ describe('the clients of a function', () => {
 
   it('of sweep end and enable, and cannot mint', () => {
     expect(Object.keys(createSweepDeps(parts())).sort()).toEqual([
+      'buildLedger',
+      'buildkiteBuilds',
       'buildkiteJobs',
       'clock',
       'closeGrantDocument',

@@ -6,12 +6,14 @@ import { runChecks } from '../../checks/run.ts';
 import { examples } from '../../options.ts';
 import { EXIT, print, printJson } from '../../terminal.ts';
 import { webhookChecks } from '../../webhook/check.ts';
-import { CREDENTIALS_HELP, openDeployment, withDeploymentOptions } from './deployment-options.ts';
+import { CREDENTIALS_HELP, EVENTS_HELP, openDeployment, withDeploymentOptions } from './deployment-options.ts';
 
 export const checkCommand = withDeploymentOptions(new Command('check'))
   .summary('check the service at Buildkite, its key, and what arrived')
   .description(
     `Check that the ends of jobs can arrive: the notification service at Buildkite and its settings, whether the running function has its key, and which key signed the last webhook. The command changes nothing. It sends the function one webhook that means nothing, signed with the key at Buildkite. Something that it could not look at is a finding, never a success.
+
+${EVENTS_HELP}
 
 ${CREDENTIALS_HELP} The API token needs the scope read_notification_services. You need to read the secret's versions (roles/secretmanager.admin, or roles/secretmanager.viewer and roles/secretmanager.secretAccessor), roles/run.viewer and roles/logging.viewer.`,
   )

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import { projectIdSchema } from '../../../shared/core/policy/google-names.ts';
+import type { Policy } from '../../../shared/core/policy/policy.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { errorMessage } from '../../../shared/runtime/errors.ts';
 import { createHttpClient } from '../../../shared/runtime/http-client.ts';
@@ -14,6 +15,10 @@ import { readPolicy } from '../../policy-file.ts';
 import { EXIT, fail } from '../../terminal.ts';
 import { createNotificationServices } from '../../webhook/notification-services.ts';
 import type { WebhookDeps } from '../../webhook/situation.ts';
+import { wantedEvents } from '../../webhook/wanted-events.ts';
+
+export const EVENTS_HELP =
+  'Which events are needed is read from the policy (KEYDESK_POLICY, else policy.yaml in the current folder): job.finished always, job.activated where a rule has an approval, build.scheduled where one has created_by. Without a policy the command demands job.finished alone, and leaves the other two as they are.';
 
 export const CREDENTIALS_HELP = `The command reads a Buildkite API token from ${API_TOKEN_VARIABLE} or --token-file. It calls Google with your application default credentials (gcloud auth application-default login) or the access token in GOOGLE_OAUTH_ACCESS_TOKEN. It prints no token and no key.`;
 
@@ -43,7 +48,8 @@ export async function openDeployment(options: DeploymentOptions): Promise<Webhoo
   const { namePrefix, url } = options;
   const project = required(options.project ?? (process.env.GOOGLE_CLOUD_PROJECT || undefined), '--project');
   const region = required(options.region, '--region');
-  const organization = required(options.organization ?? policyOrganization(), '--organization');
+  const policy = policyHere();
+  const organization = required(options.organization ?? policy?.organization.slug, '--organization');
   const apiToken = readApiToken(options.tokenFile);
   const sendRequest = createHttpClient(systemClock);
   return {
@@ -54,6 +60,7 @@ export async function openDeployment(options: DeploymentOptions): Promise<Webhoo
     }),
     ...{ sendRequest, clock: systemClock },
     deployment: { project, region, namePrefix, organization, url },
+    events: wantedEvents(policy),
   };
 }
 
@@ -67,10 +74,10 @@ export async function orExplain<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** Of the policy in the current folder, if there is one. */
-function policyOrganization(): string | undefined {
+/** The policy in the current folder, if there is one. */
+function policyHere(): Policy | undefined {
   const file = defaultPolicy();
-  return existsSync(file) ? readPolicy(file).policy.organization.slug : undefined;
+  return existsSync(file) ? readPolicy(file).policy : undefined;
 }
 
 function parseSlug(written: string): string {

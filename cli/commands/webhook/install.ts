@@ -6,16 +6,24 @@ import { examples } from '../../options.ts';
 import { note, print, printJson, warn } from '../../terminal.ts';
 import { type InstallResult, installWebhook } from '../../webhook/install.ts';
 import { randomKey } from '../../webhook/random-key.ts';
-import { CREDENTIALS_HELP, openDeployment, orExplain, withDeploymentOptions } from './deployment-options.ts';
+import {
+  CREDENTIALS_HELP,
+  EVENTS_HELP,
+  openDeployment,
+  orExplain,
+  withDeploymentOptions,
+} from './deployment-options.ts';
 
 const WAIT_MS = 60_000;
 
 export const installCommand = withDeploymentOptions(new Command('install'))
   .summary('create or correct the notification service at Buildkite')
   .description(
-    `Create the notification service at Buildkite that reports the ends of jobs, or correct the one that is there: signature mode, the event job.finished and no other, TLS verified, all pipelines, no branch filter.
+    `Create the notification service at Buildkite that reports the ends of jobs, or correct the one that is there: signature mode, the events that Keydesk needs and no other, TLS verified, all pipelines, no branch filter.
 
 Run it before the functions are deployed, and again after. The first run stores a random key in the secret of the Terraform module, and names the version for webhook_tokens_version. The second run creates the service. So no webhook is signed with a key that the function does not have. It is safe to repeat.
+
+${EVENTS_HELP}
 
 ${CREDENTIALS_HELP} The API token needs the scopes read_notification_services and write_notification_services. You need roles/secretmanager.admin, roles/run.viewer and roles/logging.viewer on Keydesk's project.`,
   )

@@ -14,6 +14,7 @@ import {
   type RequestedToken,
   respondToAgent,
 } from './agent-api.ts';
+import { createBuilds, type FakeBuilds } from './builds.ts';
 import { eventBody } from './event.ts';
 import { type ListedJob, listJobs } from './jobs-of-build.ts';
 import { type FakePipeline, listPipelines, showOrganization } from './organization.ts';
@@ -85,6 +86,8 @@ export interface FakeBuildkite {
   beforeBuild: ((build: { readonly pipeline: string; readonly number: number }) => LocalReply | undefined) | undefined;
   /** The same for the organization and the list of its pipelines. */
   beforePipelines: (() => LocalReply | undefined) | undefined;
+  /** Its builds that were started on their own, with their block steps. */
+  readonly builds: FakeBuilds;
   /** Its notification services, which send nothing by themselves. */
   readonly services: FakeServices;
   /** Its teams and people. */
@@ -139,9 +142,16 @@ export async function startFakeBuildkite(options: {
 
   const teams = createTeams(() => `${server.url}/v2/organizations/${encodeURIComponent(slug)}`);
 
+  const builds = createBuilds({
+    names: () => ({ url: server.url, organization: slug }),
+    pipeline: pipelines[0] ?? { slug: 'app', id: PIPELINE_ID },
+    ...{ people: teams.people, jobsOf: (pipeline, number) => jobsOf({ pipeline, number }).map(toListed), now },
+  });
+
   const handleApi = (request: LocalRequest): LocalReply => {
     const { method, path, query, headers } = request;
-    const apiToken = TOKENS.find((token) => headers.authorization === `Bearer ${token}`);
+    const user = builds.ownerOf(request);
+    const apiToken = user ? '' : TOKENS.find((token) => headers.authorization === `Bearer ${token}`);
     if (apiToken === undefined)
       return { status: 401, json: { message: 'Authentication required. Please supply a valid API Access Token' } };
     const recent = [...jobRequests, ...tokenRequests].filter((at) => at > now() - 60_000).length;
@@ -155,11 +165,16 @@ export async function startFakeBuildkite(options: {
       'ratelimit-user-reset': '30',
     };
     const isOfToken = path === '/v2/access-token';
-    (isOfToken ? tokenRequests : jobRequests).push(now());
+    // Buildkite counts the calls of each user. Those of people are few.
+    if (!user) (isOfToken ? tokenRequests : jobRequests).push(now());
     if (recent >= 50)
       return { status: 429, headers: limits, json: { message: 'You have exceeded your API rate limit', reset: 30 } };
     const within = `${path}/`.startsWith(organizationPath) ? path.slice(organizationPath.length) : undefined;
     if (within?.startsWith('services')) return services.handle(request, within, SERVICE_SCOPES[apiToken] ?? []);
+    const scopes = user ? ['read_builds', 'write_builds'] : (SCOPES[apiToken] ?? []);
+    const ofBuild = within === undefined ? undefined : builds.handle(request, within, { scopes, user });
+    if (ofBuild !== undefined) return typeof ofBuild === 'object' ? { headers: limits, ...ofBuild } : ofBuild;
+    if (user) return FORBIDDEN;
     const readsPipelines = SCOPES[apiToken]?.includes('read_pipelines');
     const handle = apiToken === API_TOKEN ? handleJobs : readsPipelines ? handlePipelines : () => FORBIDDEN;
     const describe = () => describeAccessToken({ scopes: SCOPES[apiToken] ?? [], expires_at }, query);
@@ -201,16 +216,19 @@ export async function startFakeBuildkite(options: {
     const [, pipeline, number] = /^pipelines\/([^/]+)\/builds\/([1-9][0-9]*)\/jobs$/.exec(path) ?? [];
     if (pipeline === undefined) return undefined;
     const build = { pipeline: decodeURIComponent(pipeline), number: Number(number) };
-    const ofBuild = [...jobs.values()].filter((job) => {
-      const { pipeline_slug, build_number } = claimsOf(job) as Record<string, unknown>;
-      return pipeline_slug === build.pipeline && build_number === build.number;
-    });
+    const ofBuild = jobsOf(build);
     if (ofBuild.length === 0) return { status: 404, json: { message: 'No build found' } };
     return (
       buildkite.beforeBuild?.(build) ??
       listJobs(ofBuild.map(toListed), { url: `${server.url}${organizationPath}${path}`, query })
     );
   };
+
+  const jobsOf = (build: { readonly pipeline: string; readonly number: number }) =>
+    [...jobs.values()].filter((job) => {
+      const { pipeline_slug, build_number } = claimsOf(job) as Record<string, unknown>;
+      return pipeline_slug === build.pipeline && build_number === build.number;
+    });
 
   const toListed = (job: Job): ListedJob => ({
     id: job.id,
@@ -294,6 +312,7 @@ export async function startFakeBuildkite(options: {
     url: server.url,
     agentEndpoint: `${server.url}/v3`,
     organization,
+    builds,
     services,
     teams,
     jobRequests,

@@ -55,6 +55,7 @@ export function sharedFields() {
     grant_id: grant_id.optional(),
     job_id: job_id.optional(),
     service_account: service_account.optional(),
+    build_record_id: text.optional().describe('id of the document in `builds`'),
     team_id: team_id.optional(),
     dependency,
     error,

@@ -40,6 +40,11 @@ export const SWEEP_EVENTS = {
       ),
       jobs_unchecked_15m: shared.jobs_unchecked_15m.nullable(),
       jobs_reconciled: shared.count.describe('jobs that had ended without a webhook: each has a line `job.reconciled`'),
+      builds_looked_up: shared.count.describe(
+        'builds that were looked up at Buildkite because a job waits for an approval, or for who started them',
+      ),
+      builds_not_shown: shared.count.describe('how many of these Buildkite does not show to the API token'),
+      build_calls: shared.count.describe('in how many calls builds were looked up'),
       accounts_enabled: shared.count.describe('accounts that were enabled again'),
       accounts_enabled_externally: shared.count.describe('accounts that somebody else enabled'),
       pools: z

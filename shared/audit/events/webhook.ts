@@ -35,16 +35,20 @@ export const WEBHOOK_EVENTS = {
       buildkite_event: text.describe("the event's name"),
       signed_by_key: count.describe('1 or 2: which of `KEYDESK_WEBHOOK_TOKENS` signed'),
       result: z
-        .enum(['ping', 'ignored', 'job_ended'])
-        .describe('what came of it. The fields that follow are of `job_ended`'),
+        .enum(['ping', 'ignored', 'job_ended', 'build_recorded'])
+        .describe(
+          'what came of it. `build_recorded`: what it says of a build is on record, and of the fields that follow it has `pipeline_id`, `build_number`, `build_source` and `repeated`. All others are of `job_ended`',
+        ),
       job_id: job_id.optional(),
+      build_number: count.optional().describe("the build's number"),
+      build_source: text.optional().describe('how the build was started, as Buildkite says'),
       pipeline_id: text.optional().describe('the pipeline that the event names'),
       pipeline_mismatch: z
         .boolean()
         .optional()
         .describe("whether that is another one than the job's grants name. They are ended all the same"),
       job_state: text.optional().describe("the job's state, as Buildkite says"),
-      repeated: z.boolean().optional().describe('whether the end was on record before'),
+      repeated: z.boolean().optional().describe('whether all of that was on record before'),
       revoked: revoked.optional(),
       not_renewed: not_renewed.optional(),
       expired: expired.optional(),
@@ -55,7 +59,8 @@ export const WEBHOOK_EVENTS = {
       of: ['INFO', 'WARNING'],
       by: ({ pipeline_mismatch = false, pending = 0 }) => (pipeline_mismatch || pending > 0 ? 'WARNING' : 'INFO'),
     },
-    message: ({ result, buildkite_event, job_id, pipeline_mismatch = false }) => {
+    message: ({ result, buildkite_event, job_id, build_number, pipeline_mismatch = false }) => {
+      if (result === 'build_recorded') return `${buildkite_event} of build ${build_number} is on record`;
       if (result !== 'job_ended') return `webhook ${result === 'ping' ? 'answered' : 'ignored'}: ${buildkite_event}`;
       return `job ${job_id} ended${pipeline_mismatch ? ', by an event that names another pipeline than its grants' : ''}`;
     },

@@ -13,6 +13,10 @@ const LOOK_AGAIN_MS = [0, 1, 2, 4, 8, 15].map((minutes) => minutes * MINUTE);
 const MAX_UNBLOCKS = 100;
 /** Characters of a reason that are kept. */
 export const LONGEST_REASON = 500;
+/** Characters of a step's key. A longer one is not kept, and no policy can name it. */
+export const LONGEST_STEP_KEY = 256;
+/** The metadata of a build that says why it was started. */
+export const REASON_KEY = 'break-glass-reason';
 
 const time = z.number();
 const unblockSchema = z.object({
@@ -61,6 +65,12 @@ export interface BuildNews {
   readonly unblocks: readonly Unblock[];
 }
 
+/** A reason as it is kept; undefined where there is none. Firestore stores no half of a surrogate pair. */
+export function toReason(text: unknown): string | undefined {
+  if (typeof text !== 'string') return undefined;
+  return text.slice(0, LONGEST_REASON).toWellFormed().trim() || undefined;
+}
+
 /** The document id. The number of a build is unique within its pipeline alone. */
 export function buildRecordId(pipeline_id: string, build_number: number): string {
   return `${pipeline_id}_${build_number}`;
@@ -87,7 +97,7 @@ export function addNews(existing: BuildRecord | undefined, news: BuildNews, now:
     build_id: record.build_id ?? news.build_id ?? null,
     creator_known,
     creator: record.creator ?? news.creator ?? null,
-    reason: record.reason ?? news.reason?.slice(0, LONGEST_REASON) ?? null,
+    reason: record.reason ?? toReason(news.reason) ?? null,
     unblocks,
     delete_at: Math.max(record.delete_at, now + BUILD_RETENTION_MS),
   };

@@ -6,6 +6,7 @@ export const LEDGER_COLLECTIONS = [
   'grants',
   'jobs',
   'service_accounts',
+  'builds',
   'blocks',
   'kill_switches',
   'locks',

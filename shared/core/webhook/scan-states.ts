@@ -2,23 +2,57 @@
 // time for every byte that a sender writes. The table covers the event and the objects in it that hold fields.
 // Source of the grammar: RFC 8259. The grammar of texts, numbers and words is not checked.
 
-/** The fields that are kept, by the object that contains them. The fields of one object begin with different letters. */
-const FIELDS = {
-  event: ['event', 'job', 'pipeline'],
-  job: ['id', 'type', 'state', 'finished_at'],
-  pipeline: ['id'],
-} as const;
+/** What is kept of a value: a `text` if it is short, the beginning of a `long_text`, a whole `number`, or the fields of an object. */
+type Kept = 'text' | 'long_text' | 'number' | Fields;
+interface Fields {
+  readonly [field: string]: Kept;
+}
+
+export const EVENT_FIELDS = {
+  event: 'text',
+  job: {
+    id: 'text',
+    type: 'text',
+    state: 'text',
+    finished_at: 'text',
+    step_key: 'text',
+    step: { id: 'text' },
+    unblocked_by: { id: 'text' },
+    unblocked_at: 'text',
+  },
+  build: {
+    id: 'text',
+    number: 'number',
+    source: 'text',
+    creator: { id: 'text' },
+    meta_data: { 'break-glass-reason': 'long_text' },
+  },
+  pipeline: { id: 'text' },
+} as const satisfies Fields;
+
+/**
+ * What the end of a job depends on. One of these that comes twice makes the body malformed. Any other field that comes twice is null: a
+ * job chooses the names of metadata, and they never keep its end from being recorded.
+ */
+const UNIQUE = ['event', 'job', 'job.id', 'job.type', 'job.state', 'job.finished_at', 'pipeline', 'pipeline.id'];
 
 /** What the scan does at a byte, before it goes on in the state `next`. */
 export interface Action {
   /**
    * `count`: one list or object more than LEVELS is open. `name`: the name of a field was read.
-   * `keep`: a text begins that is the value of the field. `open`: an object with fields begins, the value of the field.
+   * `text`, `long_text`, `number`: the value of the field begins. `open`: an object with fields begins, the value of the field.
    */
-  readonly does: 'count' | 'name' | 'keep' | 'open';
-  readonly object: keyof typeof FIELDS;
+  readonly does: 'count' | 'name' | 'open' | 'text' | 'long_text' | 'number';
+  /** The number of the object that has the field. The event has 0. */
+  readonly object: number;
   readonly field: string;
+  /** A bit of its own for each field. */
+  readonly bit: number;
+  /** The number of the object that is opened. */
+  readonly opens: number;
   readonly next: number;
+  /** Where a name leads that came before. */
+  readonly repeated: number;
 }
 
 /** A negative entry of the table, `~n`, stands for the action n. */
@@ -29,10 +63,17 @@ export const LEVELS = 8;
 const WHITE_SPACE = ' \n\r\t';
 const STRUCTURE = '",:[]{}';
 
+/** More than there are. */
+const MAX_STATES = 1_024;
 /** 256 entries for each state. A state is the index of its first entry. */
-const entries: number[] = Array(256).fill(0);
+const entries = new Int32Array(MAX_STATES * 256);
+let states = 1;
+let fieldsAdded = 0;
+let objectsAdded = 0;
 /** No byte leaves it. */
 export const BROKEN = 0;
+
+const NO_FIELD = { object: 0, field: '', bit: 0, opens: 0, repeated: BROKEN };
 
 /** Nothing but white space may come. */
 export const END = newState();
@@ -41,23 +82,20 @@ on(END, WHITE_SPACE, END);
 export const START = newState();
 on(START, WHITE_SPACE, START);
 
-const event = addObject('event', END);
-on(START, '{', event.first);
-for (const field of ['job', 'pipeline'] as const)
-  on(
-    event.valueOf(field),
-    '{',
-    newAction({ does: 'open', object: 'event', field, next: addObject(field, event.next).first }),
-  );
+on(START, '{', addObject(EVENT_FIELDS, '', END).first);
+if (states > MAX_STATES || fieldsAdded > 31) throw new Error('the table of states is too small');
 
-export const NEXT_STATE = Int32Array.from(entries);
+export const NEXT_STATE = entries.subarray(0, states * 256);
 
 /**
  * Adds the states of an object.
+ * @param path the names that lead to it, each with a dot behind it
  * @param end the state after the object
- * @returns the state after its opening bracket, the one after any of its members, and the one before the value of a field
+ * @returns its number, and the state after its opening bracket
  */
-function addObject(object: keyof typeof FIELDS, end: number) {
+function addObject(fields: Fields, path: string, end: number): { readonly object: number; readonly first: number } {
+  const object = objectsAdded;
+  objectsAdded += 1;
   // The rest of a number or a word passes here, too.
   const next = newState();
   entries.fill(next, next, next + 256);
@@ -68,9 +106,10 @@ function addObject(object: keyof typeof FIELDS, end: number) {
   on(value, STRUCTURE, BROKEN);
   on(value, WHITE_SPACE, value);
   on(value, '"', addText(next).inside);
-  on(value, '[{', addSkipped(next, object));
+  on(value, '[{', addSkipped(next));
 
-  const other = addText(addColon(value));
+  const skipped = addColon(value);
+  const other = addText(skipped);
   const name = newState(other.inside);
   const key = newState();
   on(key, WHITE_SPACE, key);
@@ -80,24 +119,27 @@ function addObject(object: keyof typeof FIELDS, end: number) {
   on(first, WHITE_SPACE, first);
   on(first, '}', end);
 
-  const values = new Map<string, number>();
-  for (const field of FIELDS[object]) {
+  for (const [field, kept] of Object.entries(fields)) {
+    const repeated = UNIQUE.includes(path + field) ? BROKEN : skipped;
+    const action = { object, field, bit: 1 << fieldsAdded, opens: 0, repeated };
+    fieldsAdded += 1;
     const ownValue = newState(value);
     on(ownValue, WHITE_SPACE, ownValue);
-    const holdsText = field !== 'job' && field !== 'pipeline';
-    if (holdsText) on(ownValue, '"', newAction({ does: 'keep', object, field, next }));
-    values.set(field, ownValue);
+    if (typeof kept !== 'string') {
+      const inner = addObject(kept, `${path}${field}.`, next);
+      on(ownValue, '{', newAction({ ...action, does: 'open', opens: inner.object, next: inner.first }));
+    } else on(ownValue, kept === 'number' ? '-0123456789' : '"', newAction({ ...action, does: kept, next }));
     const nameEnd = [...field].reduce((from, letter) => addLetter(from, letter, other), name);
-    on(nameEnd, '"', newAction({ does: 'name', object, field, next: addColon(ownValue) }));
+    on(nameEnd, '"', newAction({ ...action, does: 'name', next: addColon(ownValue) }));
   }
-  return { first, next, valueOf: (field: string) => values.get(field) ?? BROKEN };
+  return { object, first };
 }
 
 /** States in a list or an object that nothing is kept of. Brackets are not matched by kind. */
-function addSkipped(next: number, object: Action['object']): number {
+function addSkipped(next: number): number {
   const levels = Array.from({ length: LEVELS }, newLevel);
   for (const [at, level] of levels.entries()) {
-    on(level, '[{', levels[at + 1] ?? newAction({ does: 'count', object, field: '', next }));
+    on(level, '[{', levels[at + 1] ?? newAction({ ...NO_FIELD, does: 'count', next }));
     on(level, ']}', levels[at - 1] ?? next);
   }
   return levels[0] as number;
@@ -133,8 +175,7 @@ function addText(then: number): { readonly inside: number; readonly escaped: num
  * @returns the state after the letter
  */
 function addLetter(from: number, letter: string, other: ReturnType<typeof addText>): number {
-  const then = newState(other.inside);
-  on(from, letter, then);
+  const then = addBranch(from, letter, other.inside);
   const [high = '', low = ''] = letter.charCodeAt(0).toString(16);
   let at = addBranch(from, '\\', other.escaped);
   for (const written of ['u', '0', '0', high]) at = addBranch(at, written, other.inside);
@@ -152,7 +193,10 @@ function addBranch(from: number, byte: string, like: number): number {
 }
 
 function newState(like = BROKEN): number {
-  return entries.push(...entries.slice(like, like + 256)) - 256;
+  const state = states * 256;
+  states += 1;
+  entries.copyWithin(state, like, like + 256);
+  return state;
 }
 
 function newAction(action: Action): number {

@@ -2,10 +2,19 @@
 // Of values that are not kept it knows texts and the count of brackets alone. Buildkite signs valid JSON, and nothing of these
 // values is used. No body is held, so the scan runs before the signature is known: it has to be fast for every input.
 
-import { ACTIONS, type Action, BROKEN, END, LEVELS, NEXT_STATE, START } from './scan-states.ts';
+import { LONGEST_REASON, LONGEST_STEP_KEY } from '../conditions/build-record.ts';
+import { parseJson } from '../json.ts';
+import { ACTIONS, type Action, BROKEN, END, type EVENT_FIELDS, LEVELS, NEXT_STATE, START } from './scan-states.ts';
 
-/** Bytes of a text in the body, including its closing quote. An escape takes six, so a longer text has more than 128 characters. */
-const KEPT_BYTES = 6 * 128 + 1;
+/** Bytes of a text in the body, including its closing quote. An escape takes six, so a longer text has more characters than any schema takes. */
+const KEPT_BYTES = 6 * LONGEST_STEP_KEY + 1;
+/** The same of a long text, which is cut. */
+const KEPT_BYTES_OF_LONG = 6 * LONGEST_REASON + 1;
+/** Bytes of the longest escape, and of the longest character. */
+const LONGEST_PART = 6;
+/** 1 for a byte that ends a number. */
+const ENDS_NUMBER = new Uint8Array(256);
+for (const byte of Buffer.from(',:[]{}" \n\r\t')) ENDS_NUMBER[byte] = 1;
 
 /** Where a byte is: outside of texts, in a text, or behind a backslash in one. Each has 256 entries in two tables. */
 const OUTSIDE = 0;
@@ -21,28 +30,41 @@ NEXT_PLACE[INSIDE + 0x5c] = ESCAPED;
 for (const open of '[{') DEPTH_CHANGE[OUTSIDE + open.charCodeAt(0)] = 1;
 for (const close of ']}') DEPTH_CHANGE[OUTSIDE + close.charCodeAt(0)] = -1;
 
-/** A text that was too long to keep, and a value that is no text, is null. */
-export interface ScannedWebhook {
-  event?: string | null;
-  job?: { id?: string | null; type?: string | null; state?: string | null; finished_at?: string | null } | null;
-  pipeline?: { id?: string | null } | null;
-}
+type Scanned<Fields> = {
+  -readonly [Field in keyof Fields]?:
+    | (Fields[Field] extends 'number' ? number : Fields[Field] extends string ? string : Scanned<Fields[Field]>)
+    | null;
+};
+
+/** What the body has of the fields. A value of another kind is null, and so is a text that was too long to keep. Of a long text it is a part. */
+export type ScannedWebhook = Scanned<typeof EVENT_FIELDS>;
 
 type Found = Record<string, unknown>;
 
+/** The value of a field while it is read. */
+interface Reading {
+  readonly found: Found;
+  readonly field: string;
+  readonly does: 'text' | 'long_text' | 'number';
+}
+
 export class WebhookScan {
   readonly #event: Found = {};
+  /** By their numbers. */
+  readonly #objects: Found[] = [this.#event];
+  /** A bit for each field that was named. */
+  #named = 0;
   /** In the event or in an object that holds fields; behind the value while one is kept or skipped. */
   #state = START;
   /** In a value that is kept or skipped. */
   #place = OUTSIDE;
   /** Brackets that are open in a deep value that is skipped. 0 when none is. */
   #depth = 0;
-  /** Takes the text that is kept. Undefined when none is. */
-  #keep: ((text: string | null) => void) | undefined;
+  /** The value that is kept. Undefined when none is. */
+  #reading: Reading | undefined;
   /** With the quotation mark that ends it. */
-  readonly #text = Buffer.alloc(KEPT_BYTES);
-  /** More than KEPT_BYTES when the text is too long. */
+  readonly #text = Buffer.alloc(KEPT_BYTES_OF_LONG);
+  /** More than what is kept when the text is too long. */
   #textLength = 0;
 
   /** Reads on. The body may be cut anywhere, also inside an escape or a character. */
@@ -50,14 +72,15 @@ export class WebhookScan {
     let at = 0;
     while (at < bytes.length) {
       if (this.#depth > 0) at = this.#skip(bytes, at);
-      else if (this.#keep) at = this.#readText(bytes, at, this.#keep);
-      else at = this.#readObject(bytes, at);
+      else if (!this.#reading) at = this.#readObject(bytes, at);
+      else if (this.#reading.does === 'number') at = this.#readNumber(bytes, at, this.#reading);
+      else at = this.#readText(bytes, at, this.#reading);
     }
   }
 
   /**
    * What the whole body had.
-   * @returns undefined when the body is no JSON object, was cut short, or names a field that is kept twice
+   * @returns undefined when the body is no JSON object, was cut short, or names a field twice on which the end of a job depends
    */
   finish(): ScannedWebhook | undefined {
     return this.#state === END ? this.#event : undefined;
@@ -72,28 +95,38 @@ export class WebhookScan {
       state = nextState[state + (bytes[at] as number)] as number;
       at += 1;
     }
-    this.#state = state >= 0 ? state : this.#act(ACTIONS[~state] as Action);
-    return at;
+    if (state >= 0) {
+      this.#state = state;
+      return at;
+    }
+    const action = ACTIONS[~state] as Action;
+    this.#state = this.#act(action);
+    // The first digit belongs to the number.
+    return action.does === 'number' ? at - 1 : at;
   }
 
   /** Returns the state to go on with. */
-  #act({ does, object, field, next }: Action): number {
+  #act({ does, object, field, bit, opens, next, repeated }: Action): number {
     if (does === 'count') {
       this.#depth = LEVELS + 1;
       return next;
     }
-    const found = object === 'event' ? this.#event : (this.#event[object] as Found);
+    const found = this.#objects[object] as Found;
     if (does === 'name') {
-      if (field in found) return BROKEN;
+      const isFirst = (this.#named & bit) === 0;
+      this.#named |= bit;
       found[field] = null;
-    } else if (does === 'open') found[field] = {};
-    else {
-      this.#place = INSIDE;
-      this.#textLength = 0;
-      this.#keep = (text) => {
-        found[field] = text;
-      };
+      return isFirst ? next : repeated;
     }
+    if (does === 'open') {
+      const opened: Found = {};
+      found[field] = opened;
+      this.#objects[opens] = opened;
+      return next;
+    }
+    this.#place = INSIDE;
+    this.#textLength = 0;
+    this.#reading = { found, field, does };
     return next;
   }
 
@@ -112,30 +145,61 @@ export class WebhookScan {
     return at;
   }
 
-  #readText(bytes: Uint8Array, from: number, keep: (text: string | null) => void): number {
+  #readText(bytes: Uint8Array, from: number, reading: Reading): number {
     let place = this.#place;
     let length = this.#textLength;
     let at = from;
     while (at < bytes.length && place !== OUTSIDE) {
       const byte = bytes[at] as number;
       place = NEXT_PLACE[place + byte] as number;
-      if (length < KEPT_BYTES) this.#text[length] = byte;
+      if (length < KEPT_BYTES_OF_LONG) this.#text[length] = byte;
       length += 1;
       at += 1;
     }
     this.#place = place;
     this.#textLength = length;
-    if (place === OUTSIDE) this.#endText(keep);
+    if (place === OUTSIDE) this.#endText(reading);
     return at;
   }
 
-  #endText(keep: (text: string | null) => void): void {
-    this.#keep = undefined;
-    if (this.#textLength > KEPT_BYTES) return;
-    try {
-      keep(JSON.parse(`"${this.#text.toString('utf8', 0, this.#textLength)}`) as string);
-    } catch {
-      this.#state = BROKEN;
+  #endText(reading: Reading): void {
+    const isLong = reading.does === 'long_text';
+    const length = this.#textLength;
+    if (length <= (isLong ? KEPT_BYTES_OF_LONG : KEPT_BYTES)) this.#keep(reading, `"${this.#textTo(length)}`);
+    else if (isLong) this.#keepBeginning(reading);
+    else this.#reading = undefined;
+  }
+
+  /** Where the text is cut may lie within a character or an escape. */
+  #keepBeginning(reading: Reading): void {
+    const ends = Array.from({ length: LONGEST_PART }, (_, cut) => KEPT_BYTES_OF_LONG - cut);
+    const beginnings = ends.map((end) => `"${this.#textTo(end)}"`);
+    this.#keep(reading, beginnings.find((json) => parseJson(json) !== undefined) ?? '');
+  }
+
+  #readNumber(bytes: Uint8Array, from: number, reading: Reading): number {
+    let length = this.#textLength;
+    let at = from;
+    while (at < bytes.length && ENDS_NUMBER[bytes[at] as number] === 0) {
+      if (length < KEPT_BYTES) this.#text[length] = bytes[at] as number;
+      length += 1;
+      at += 1;
     }
+    this.#textLength = length;
+    if (at === bytes.length) return at;
+    if (length > KEPT_BYTES) this.#reading = undefined;
+    else this.#keep(reading, this.#textTo(length));
+    return at;
+  }
+
+  #keep({ found, field, does }: Reading, json: string): void {
+    this.#reading = undefined;
+    const value = parseJson(json);
+    if (value === undefined) this.#state = BROKEN;
+    else found[field] = does === 'number' && !Number.isSafeInteger(value) ? null : value;
+  }
+
+  #textTo(end: number): string {
+    return this.#text.toString('utf8', 0, end);
   }
 }

@@ -9,6 +9,7 @@ import { Timestamp } from '@google-cloud/firestore';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { ROOT } from '../../../sandbox/functions.ts';
+import type { ConditionBasis } from '../../../shared/core/conditions/basis.ts';
 import { addCopy } from '../../../shared/core/conditions/team-record.ts';
 import { MAX_PLAIN_TEXT_BYTES } from '../../../shared/core/deployment/policy-record.ts';
 import { grantIdOf } from '../../../shared/core/grant/id.ts';
@@ -18,7 +19,7 @@ import { LEDGER_COLLECTIONS } from '../../../shared/core/policy/ledger-exposure.
 import { SCHEMA_VERSION } from '../../../shared/core/schema-version.ts';
 import { createGrantDocumentCloser, createGrantDocumentOpener } from '../../../shared/firestore/grant-document.ts';
 import { COLLECTIONS } from '../../../shared/ledger/collections.ts';
-import { createTeamLedger } from '../../../shared/ledger/conditions.ts';
+import { createBuildLedger, createTeamLedger } from '../../../shared/ledger/conditions.ts';
 import { createDeploymentLedger } from '../../../shared/ledger/deployments.ts';
 import { createFirebaseUserLedger } from '../../../shared/ledger/firebase-users.ts';
 import { createIssuanceLedger } from '../../../shared/ledger/issuance.ts';
@@ -40,6 +41,17 @@ const CREDENTIALS: Readonly<Record<string, Credential>> = {
 const SELECTOR = {
   ...{ job_id: claims.job_id, pipeline_id: 'p', pipeline_slug: 'app', build_branch: 'main', agent_id: 'a' },
   ...{ credential: 'config', environment: 'staging', policy_sha256: 'f'.repeat(64), issued_since: NOW },
+  approved_by: 'u',
+};
+/** Of a rule with every condition. */
+const CONDITIONS: ConditionBasis = {
+  team: { id: 't', access: 'read_only', read_at: NOW },
+  created_by: { user_id: 'u', team_id: 't', read_at: NOW },
+  approval: {
+    ...{ step_key: 'approve', job_id: 'j', approved_by: 'u', approved_at: NOW, team_id: 't', read_at: NOW },
+    ...{ reason: 'r', break_glass: true },
+  },
+  agent: { provider: 'aws', claims: { account: '1' } },
 };
 
 const indexFile = z
@@ -67,7 +79,7 @@ async function everyDocument(): Promise<Stored[]> {
   const issuing = createIssuanceLedger(firestore, clock);
   for (const [credentialName, credential] of Object.entries(CREDENTIALS)) {
     // The ledger leases by itself.
-    const { lease: _, ...requested } = request(credential, { credentialName });
+    const { lease: _, ...requested } = request(credential, { credentialName, conditions: CONDITIONS });
     const reserved = await reserve(issuing, requested);
     if ('refusal' in reserved) throw new Error(reserved.refusal.reason);
     const { grant, latestExpiry } = reserved;
@@ -91,6 +103,9 @@ async function everyDocument(): Promise<Stored[]> {
   await createFirebaseUserLedger(firestore, clock).retire({ pipeline: 'p', credential: 'config' }, 0);
   await createJobCheckLedger(firestore, clock).acquirePollLock(1000);
   await deploy(createDeploymentLedger(firestore, clock));
+  const builds = createBuildLedger(firestore, clock);
+  const unblocks = [{ job_id: 'j', step_key: 'k', step_id: 's', unblocked_by: 'u', unblocked_at: NOW }];
+  await builds.addNews({ pipeline_id: 'p', build_number: 7, build_id: 'b', creator: 'u', reason: 'r', unblocks });
   const copy = { members: ['a-user'], pipelines: { 'a-pipeline': 'read_only' as const }, paged: false };
   await createTeamLedger(firestore, clock).record('a-team', addCopy(undefined, copy, NOW));
   clock.advance(1000);
@@ -173,6 +188,7 @@ const INDEXED: Readonly<Record<string, readonly string[]>> = {
   ],
   jobs: ['check_at', 'unchecked_since'],
   service_accounts: ['grant_id', 'pool', 'state'],
+  builds: ['look_at'],
   policies: ['first_used_at', 'last_started_at', 'schema_version'],
   teams: [],
   [GRANT_COLLECTION]: [],
@@ -203,7 +219,9 @@ describe('what the ledgers store', () => {
   it.each(Object.keys(FIELDS))('has the fields that it is read with, and no other: %s', (collection) => {
     const stored = unique(of(collection).flatMap(({ data }) => membersOf(data)));
     const known = FIELDS[collection] ?? [];
-    expect(stored.filter((field) => !known.includes(field))).toEqual([]);
+    // The claims have names of the policy.
+    const described = stored.filter((field) => !field.startsWith('conditions.agent.claims.'));
+    expect(described.filter((field) => !known.includes(field))).toEqual([]);
     // Of an empty list no members are seen.
     const unseen = known.filter((field) => !stored.includes(field));
     expect(unseen.filter((field) => !/^(past_leases|superseded)\./.test(field))).toEqual([]);

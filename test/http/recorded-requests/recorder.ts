@@ -28,6 +28,8 @@ const NAMELESS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\b[0-9a-f]{64}\b/g, '<sha256>'],
   // But for those that stand in the policy or in the local Buildkite.
   [/\b(?!f892efa9-103e|0184990a-)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, '<id>'],
+  // Made from an id.
+  [/(?<=graphql_id\\?":\\?")[\w+/=]+/g, '<graphql id>'],
   [/(.)\1{99,}/g, '<long>'],
   [/(\\n {4}at [^"\\]*)+/g, '\\n<stack>'],
   // The Auth emulator has other words than the local Google.

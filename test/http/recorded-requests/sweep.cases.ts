@@ -4,6 +4,7 @@ import { grantEndMark } from '../../../shared/core/grant/end.ts';
 import { toStored } from '../../../shared/firestore/stored-record.ts';
 import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { enableAccount } from '../../fixtures/operator.ts';
+import { ANNE, BERT } from '../approval-setting.ts';
 import type { Case } from './recorder.ts';
 import { aHolder, anExpired, answering, broken, DENIED, ledgerOf, MINUTE } from './requests.ts';
 
@@ -267,6 +268,30 @@ export const SWEEP_CASES: readonly Case[] = [
       const unread = { pendingEnds: broken, pendingRevocations: broken, overdue: broken, accounts: broken };
       keydesk.sweepDeps.sweepLedger = { ...sweepLedger, ...unread };
       keydesk.sweepDeps.jobCheckLedger = { ...jobCheckLedger, due: broken };
+      return SWEEP;
+    },
+  ],
+  [
+    'a build for which a job waits, and one that Buildkite does not show',
+    async (keydesk) => {
+      const { builds, organization } = keydesk.buildkite;
+      const build = builds.start({ creator: ANNE });
+      builds.unblock(builds.addBlockStep(build, 'approve'), BERT);
+      for (const build_number of [build.number, 7])
+        await keydesk.tokenDeps.conditionLedger.requestLook({
+          ...{ pipeline_id: build.pipeline.id, build_number },
+          ...{ organization_slug: organization.slug, pipeline_slug: build.pipeline.slug },
+        });
+      return SWEEP;
+    },
+  ],
+  [
+    'a build whose record cannot be read',
+    async (keydesk) => {
+      await ledgerOf(keydesk)
+        .collection('builds')
+        .doc('a')
+        .set({ look_at: new Date(0) });
       return SWEEP;
     },
   ],

@@ -2,6 +2,7 @@
 
 import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import type { RawRequest } from '../../fixtures/raw-request.ts';
+import { ANNE, BERT } from '../approval-setting.ts';
 import { KEY, sign } from '../valid-webhook.ts';
 import type { Case } from './recorder.ts';
 import { aHolder, answering, broken, ledgerOf, letBodyBeLate, MINUTE, notifying } from './requests.ts';
@@ -31,6 +32,15 @@ const stamped = (title: string, difference: number) =>
     headers: { [HEADER]: sign(clock.now() / 1000 + difference, body) },
     body,
   }));
+
+/** A build with a block step that somebody unblocked. */
+const unblocked = ({ buildkite: { builds } }: InProcessKeydesk, key: string | null = 'approve') => {
+  const metaData = { 'break-glass-reason': 'The shop is down' };
+  const build = builds.start({ creator: ANNE, metaData });
+  const step = builds.addBlockStep(build, key);
+  builds.unblock(step, BERT);
+  return builds.stepEvent(build, step);
+};
 
 export const WEBHOOK: readonly Case[] = [
   ...['staging-config', 'staging-export', 'staging-admin', 'staging-cache', 'staging-artifacts'].map(
@@ -113,6 +123,27 @@ export const WEBHOOK: readonly Case[] = [
   [
     'the start of a job',
     (keydesk) => notifying(keydesk, keydesk.buildkite.event(keydesk.buildkite.startJob(), 'job.started')),
+  ],
+  ['a block step that was unblocked', (keydesk) => notifying(keydesk, unblocked(keydesk))],
+  [
+    'a block step that was unblocked, again',
+    async (keydesk) => {
+      const body = unblocked(keydesk);
+      await keydesk.notify(body);
+      return notifying(keydesk, body);
+    },
+  ],
+  ['a block step without a key', (keydesk) => notifying(keydesk, unblocked(keydesk, null))],
+  [
+    'a block step that was unblocked, which cannot be recorded',
+    (keydesk) => {
+      keydesk.sweepDeps.buildLedger = { ...keydesk.sweepDeps.buildLedger, addNews: broken };
+      return notifying(keydesk, unblocked(keydesk));
+    },
+  ],
+  [
+    'a build that was scheduled',
+    (keydesk) => notifying(keydesk, keydesk.buildkite.builds.event(keydesk.buildkite.builds.start({ creator: ANNE }))),
   ],
   ['a ping', (keydesk) => notifying(keydesk, '{"event":"ping"}')],
   bad('a signature of the second key', ({ body }, { clock }) => ({

@@ -17,7 +17,7 @@ import { cleanFolder, filesOf, packageInto, TARGETS, type Target } from './archi
 
 const PARTS: Record<Target, readonly string[]> = {
   token: ['revocation', 'token-dependencies'],
-  webhook: ['revocation'],
+  webhook: ['webhook-dependencies'],
   sweep: ['sweep-dependencies'],
   reader: ['reader-dependencies'],
   admin: ['admin-dependencies'],

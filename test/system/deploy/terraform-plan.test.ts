@@ -311,6 +311,21 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('the plan'), UNHURRIED, () =>
     });
   });
 
+  it('names for Buildkite the events that the conditions of rules need', async () => {
+    const conditions = `
+    approval: { step: approve, by: managers, within: 4h }
+  - name: by a manager
+    match: { pipeline: web, build_source: ui, created_by: { team: managers } }
+    grants: [staging-config]
+`;
+    const teams = 'teams: { managers: 0184990a-4782-42b5-afc1-16715b10c001 }\n\nrules:\n';
+    const policy = planner.writePolicy(POLICY.trimEnd().replace(/^rules:\n/m, teams) + conditions);
+    const { outputs } = await planner.plan({ ...DEPLOYED, ...policy });
+    expect(outputs).toMatchObject({
+      buildkite_webhook: { events: ['job.finished', 'job.activated', 'build.scheduled'] },
+    });
+  });
+
   it('deploys no function before there is a webhook token, and says how to add one', async () => {
     const first = await planner.plan();
     for (const address of [

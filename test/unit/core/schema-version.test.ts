@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import * as z from 'zod';
+import { buildRecordSchema } from '../../../shared/core/conditions/build-record.ts';
 import { teamRecordSchema } from '../../../shared/core/conditions/team-record.ts';
 import { deploymentSchema } from '../../../shared/core/deployment/deployment.ts';
 import { policyRecordSchema } from '../../../shared/core/deployment/policy-record.ts';
@@ -19,7 +20,8 @@ it('is the version of the schemas that are on file', () => {
   const records = {
     ...{ grants: grantSchema, jobs: jobRecordSchema, service_accounts: accountSchema, blocks: blocksSchema },
     ...{ kill_switches: killSwitchSchema, firebase_users: firebaseUserSchema },
-    ...{ deployments: deploymentSchema, policies: policyRecordSchema, teams: teamRecordSchema },
+    ...{ deployments: deploymentSchema, policies: policyRecordSchema },
+    ...{ builds: buildRecordSchema, teams: teamRecordSchema },
   };
   const schemas = Object.fromEntries(
     Object.entries(records).map(([name, schema]) => [

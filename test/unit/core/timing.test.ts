@@ -29,6 +29,12 @@ it('no second sweep calls Buildkite while the calls of the first are on their wa
   expect(timing.POLL_LOCK_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
 });
 
+it('a sweep that looks builds up has made its calls before the next sweep looks jobs up', () => {
+  expect(timing.LOOK_UNTIL_MS + timing.COLD_DEADLINE_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
+  expect(timing.POLL_BUDGET_MS + timing.COLD_DEADLINE_MS).toBeLessThan(timing.LOOK_UNTIL_MS);
+  expect(timing.BUILD_NEWS_DEADLINE_MS).toBeLessThan(timing.WEBHOOK_TIMEOUT_MS);
+});
+
 it('the calls for teams leave the next sweep time to reconcile, and no copy is deleted while a rule may use it', () => {
   expect(timing.TEAMS_UNTIL_MS + timing.COLD_DEADLINE_MS).toBeLessThan(timing.SWEEP_EVERY_MS);
   expect(timing.TEAM_BUDGET_MS).toBeLessThanOrEqual(timing.TEAMS_UNTIL_MS);

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { buildRecordSchema, emptyBuildRecord } from '../../../shared/core/conditions/build-record.ts';
 import { deploymentSchema } from '../../../shared/core/deployment/deployment.ts';
 import { policyRecordSchema } from '../../../shared/core/deployment/policy-record.ts';
 import { firebaseUserSchema } from '../../../shared/core/firebase-user.ts';
@@ -24,6 +25,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...{ grants: grantSchema, jobs: jobRecordSchema, service_accounts: accountSchema, blocks: blocksSchema },
   ...{ kill_switches: killSwitchSchema, deployments: deploymentSchema, policies: policyRecordSchema },
   ...{ firebase_users: firebaseUserSchema, keydesk_grants: grantDocumentSchema },
+  ...{ builds: buildRecordSchema },
 };
 const SELECTOR = { environment: 'production', issued_since: NOW };
 const written = (collection: string, record: object) =>
@@ -80,6 +82,10 @@ export const target: Target = {
       delete_at: NOW,
     }),
     written('firebase_users', { generation: 1, changed_at: NOW, write_id: 'a' }),
+    written('builds', {
+      ...emptyBuildRecord({ pipeline_id: 'p', build_number: 7 }, NOW),
+      unblocks: [{ job_id: 'j', step_key: 'k', step_id: null, unblocked_by: 'u', unblocked_at: NOW }],
+    }),
     written('keydesk_grants', { state: 'active', expires_at: NOW, roles: ['a'] }),
   ],
   run: async (input) => {

@@ -20,6 +20,11 @@ const GOOGLE_REFUSES_TEST = 'test/http/google-refusals.test.ts';
 const TOKEN_HTTP_TEST = 'test/http/token-http.test.ts';
 const UNKNOWN_TOKENS_TEST = 'test/http/unknown-tokens.test.ts';
 const JWKS_CACHE_TEST = 'test/unit/oidc/jwks-cache.test.ts';
+const WEBHOOK_EVENT = 'shared/core/webhook/event.ts';
+const BUILDKITE_BUILD = 'shared/core/conditions/buildkite-build.ts';
+const BUILDKITE_BUILDS = 'shared/buildkite/builds.ts';
+const WEBHOOK_EVENT_TEST = 'test/unit/core/webhook/event.test.ts';
+const APPROVAL_LOOKS_TEST = 'test/http/approval-looks.test.ts';
 const WEBHOOK_SCAN_TEST = 'test/unit/core/webhook/scan.test.ts';
 
 export const BOUNDARY: readonly Mutation[] = [
@@ -447,24 +452,84 @@ export const BOUNDARY: readonly Mutation[] = [
     id: 'webhook-field-twice',
     breaks: 'verification',
     means: 'A webhook that names its job twice ends the second.',
-    edits: [{ file: WEBHOOK_SCAN, find: '      if (field in found) return BROKEN;\n', replace: '' }],
+    edits: [{ file: WEBHOOK_SCAN, find: 'return isFirst ? next : repeated;', replace: 'return next;' }],
     killers: [WEBHOOK_SCAN_TEST],
   },
   {
-    id: 'webhook-text-of-any-length',
+    id: 'webhook-end-kept-by-metadata',
     breaks: 'verification',
-    means: 'The start of a text of a webhook is taken for the whole, whatever its length.',
+    means: 'A field about a build that comes twice makes a webhook malformed, and keeps a job from ending.',
+    edits: [{ file: WEBHOOK_STATES, find: '? BROKEN : skipped;', replace: '? BROKEN : BROKEN;' }],
+    killers: [WEBHOOK_SCAN_TEST],
+  },
+  {
+    id: 'webhook-text-of-escapes',
+    breaks: 'answers',
+    means: 'A text of a webhook that is written in escapes is not known, so that its job does not end.',
     edits: [
       {
         file: WEBHOOK_SCAN,
-        find: `    if (this.#textLength > KEPT_BYTES) return;
-    try {
-      keep(JSON.parse(\`"\${this.#text.toString('utf8', 0, this.#textLength)}\`) as string);`,
-        replace: `    try {
-      keep(JSON.parse(\`"\${this.#text.toString('utf8', 0, this.#textLength).replace(/"$/, '')}"\`) as string);`,
+        find: 'KEPT_BYTES = 6 * LONGEST_STEP_KEY + 1;',
+        replace: 'KEPT_BYTES = LONGEST_STEP_KEY + 1;',
       },
     ],
     killers: [WEBHOOK_SCAN_TEST],
+  },
+  {
+    id: 'webhook-reason-cut-in-an-escape',
+    breaks: 'answers',
+    means: 'A long reason is cut within an escape, and makes the webhook malformed.',
+    edits: [{ file: WEBHOOK_SCAN, find: 'const LONGEST_PART = 6;', replace: 'const LONGEST_PART = 1;' }],
+    killers: [WEBHOOK_SCAN_TEST],
+  },
+  {
+    id: 'webhook-unblock-of-any-job',
+    breaks: 'verification',
+    means: 'A job that runs on an agent counts as a block step that was unblocked.',
+    edits: [{ file: BUILDKITE_BUILD, find: "type: z.literal('manual'),", replace: 'type: z.string(),' }],
+    killers: [WEBHOOK_EVENT_TEST],
+  },
+  {
+    id: 'webhook-build-event-refused',
+    breaks: 'answers',
+    means:
+      'An event about a build in a form that nobody knows is refused, after which Buildkite may stop sending the ends of jobs.',
+    edits: [{ file: WEBHOOK_EVENT, find: " ?? { kind: 'ignored', event };", replace: ';' }],
+    killers: [WEBHOOK_EVENT_TEST],
+  },
+  {
+    id: 'build-of-another-pipeline',
+    breaks: 'verification',
+    means: 'A look takes the build of another pipeline, to which the slug was given, for the one that it looks for.',
+    edits: [{ file: BUILDKITE_BUILDS, find: 'if (pipeline.id !== pipeline_id)', replace: "if (pipeline.id === '')" }],
+    killers: [APPROVAL_LOOKS_TEST],
+  },
+  {
+    id: 'build-of-another-number',
+    breaks: 'verification',
+    means: 'A look takes a build with another number for the one that it looks for.',
+    edits: [{ file: BUILDKITE_BUILDS, find: ' || parsed.data.number !== build_number', replace: '' }],
+    killers: [APPROVAL_LOOKS_TEST],
+  },
+  {
+    id: 'build-without-retried-steps',
+    breaks: 'answers',
+    means: 'A look leaves out the earlier jobs of a step that was retried, which webhooks report.',
+    edits: [{ file: BUILDKITE_BUILDS, find: "include_retried_jobs: 'true'", replace: "include_retried_jobs: 'false'" }],
+    killers: [APPROVAL_LOOKS_TEST],
+  },
+  {
+    id: 'build-with-a-step-left-out',
+    breaks: 'verification',
+    means: 'A look leaves out a block step that makes no sense, so that two steps with one key can pass for one.',
+    edits: [
+      {
+        file: BUILDKITE_BUILDS,
+        find: "throw new LookupError('failed', 'describes a block step in an unexpected form');",
+        replace: 'return [];',
+      },
+    ],
+    killers: [APPROVAL_LOOKS_TEST],
   },
   {
     id: 'slow-body-without-a-line',

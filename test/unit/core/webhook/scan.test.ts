@@ -4,7 +4,22 @@ import { parseWebhookEvent } from '../../../../shared/core/webhook/event.ts';
 import { WebhookScan } from '../../../../shared/core/webhook/scan.ts';
 import { LEVELS } from '../../../../shared/core/webhook/scan-states.ts';
 
-const FIELDS = { job: ['id', 'type', 'state', 'finished_at'], pipeline: ['id'] } as const;
+type Fields = { readonly [field: string]: 'text' | 'number' | Fields };
+const ID: Fields = { id: 'text' };
+const FIELDS: Fields = {
+  event: 'text',
+  job: {
+    ...{ id: 'text', type: 'text', state: 'text', finished_at: 'text', step_key: 'text', unblocked_at: 'text' },
+    ...{ step: ID, unblocked_by: ID },
+  },
+  build: {
+    ...{ id: 'text', number: 'number', source: 'text', creator: ID, meta_data: { 'break-glass-reason': 'text' } },
+  },
+  pipeline: ID,
+};
+/** Those on which the end of a job depends. */
+const UNIQUE = ['event', 'job', 'pipeline', 'job.id', 'job.type', 'job.state', 'job.finished_at', 'pipeline.id'];
+const NAMES = [...new Set(JSON.stringify(FIELDS).match(/(?<=")[a-z_-]+(?=":)/g) ?? [])];
 const JOB = '0184990a-477b-4fa8-9968-496074483cee';
 const OTHER = '0184990a-477b-4fa8-9968-496074483cef';
 
@@ -42,18 +57,18 @@ function byJsonParse(body: string | Buffer): unknown {
   } catch {
     return undefined;
   }
-  if (!isObject(data)) return undefined;
-  const textsOf = (object: Record<string, unknown>, names: readonly string[]) =>
-    Object.fromEntries(names.filter((name) => Object.hasOwn(object, name)).map((name) => [name, toText(object[name])]));
-  const found: Record<string, unknown> = textsOf(data, ['event']);
-  for (const name of ['job', 'pipeline'] as const) {
-    const value = data[name];
-    if (Object.hasOwn(data, name)) found[name] = isObject(value) ? textsOf(value, FIELDS[name]) : null;
-  }
-  return inShort(found);
+  return isObject(data) ? inShort(fieldsOf(data, FIELDS)) : undefined;
 }
 
-const toText = (value: unknown) => (typeof value === 'string' ? value : null);
+function fieldsOf(object: Record<string, unknown>, fields: Fields): Record<string, unknown> {
+  const named = Object.entries(fields).filter(([name]) => Object.hasOwn(object, name));
+  return Object.fromEntries(named.map(([name, kept]) => [name, asKept(object[name], kept)]));
+}
+
+function asKept(value: unknown, kept: Fields[string]): unknown {
+  if (typeof kept === 'object') return isObject(value) ? fieldsOf(value, kept) : null;
+  return (kept === 'text' ? typeof value === 'string' : Number.isSafeInteger(value)) ? value : null;
+}
 
 /** Whether a field that is kept is named twice anywhere, as JSON.parse would not tell. */
 function namesTwice(body: string): boolean {
@@ -64,7 +79,7 @@ function namesTwice(body: string): boolean {
       return undefined;
     }
   });
-  return ['event', 'job', 'pipeline', ...FIELDS.job].some((field) => names.indexOf(field) < names.lastIndexOf(field));
+  return NAMES.some((field) => names.indexOf(field) < names.lastIndexOf(field));
 }
 
 function isJson(text: string): boolean {
@@ -112,8 +127,13 @@ const anyText = fc.oneof(
   fc.nat({ max: 300 }).map((length) => 'é'.repeat(length)),
 );
 const name = fc.oneof(
-  { weight: 5, arbitrary: fc.constantFrom('event', 'job', 'pipeline', 'id', 'type', 'state', 'finished_at') },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom('event', 'job', 'build', 'pipeline', 'id', 'number', 'creator', 'meta_data'),
+  },
+  { weight: 4, arbitrary: fc.constantFrom(...NAMES) },
   { weight: 1, arbitrary: fc.constantFrom('', '__proto__', 'constructor', 'Job', 'job ', 'jo', 'even', 'eventa') },
+  { weight: 1, arbitrary: fc.constantFrom('ste', 'step_', 'step_keys', 'unblocked_', 'unblocked_bye', 'numbe', 'ids') },
   { weight: 1, arbitrary: anyText },
 );
 const { written, object } = fc.letrec<{ written: Written; list: Written; object: Written }>((tie) => ({
@@ -121,6 +141,7 @@ const { written, object } = fc.letrec<{ written: Written; list: Written; object:
     { maxDepth: 5, withCrossShrink: true },
     writtenText(anyText),
     fc.constantFrom('0', '-0', '12.50', '1e9', '-1.5E+10', '3e-2', 'true', 'false', 'null').map((text) => ({ text })),
+    fc.constantFrom('7', '4294967296', '-12', '9007199254740993', '1'.repeat(900)).map((text) => ({ text })),
     tie('object'),
     tie('list'),
   ),
@@ -135,27 +156,35 @@ const { written, object } = fc.letrec<{ written: Written; list: Written; object:
     })),
 }));
 
-/** What is to be found in it; undefined when a field that is kept comes twice. */
+/** What is to be found in it; undefined when a field comes twice on which the end of a job depends. */
 function expected({ members }: Written): unknown {
-  const found = membersOf(members, ['event', ...Object.keys(FIELDS)], (value, field) =>
-    field === 'event'
-      ? toText(value.value)
-      : value.members
-        ? membersOf(value.members, FIELDS[field as 'job'], (text) => toText(text.value))
-        : null,
-  );
-  return Object.values(found ?? {}).includes(undefined) ? undefined : inShort(found);
+  const found = members && membersOf(members, FIELDS, '');
+  return found && inShort(found);
 }
 
 function membersOf(
-  members: Written['members'],
-  fields: readonly string[],
-  foundIn: (value: Written, field: string) => unknown,
+  members: NonNullable<Written['members']>,
+  fields: Fields,
+  path: string,
 ): Record<string, unknown> | undefined {
-  const kept = members?.filter(([field]) => fields.includes(field));
-  if (!kept || new Set(kept.map(([field]) => field)).size < kept.length) return undefined;
-  return Object.fromEntries(kept.map(([field, value]) => [field, foundIn(value, field)]));
+  const found: Record<string, unknown> = {};
+  for (const [name, kept] of Object.entries(fields)) {
+    const [first, ...more] = members.filter(([written]) => written === name).map(([, value]) => value);
+    if (!first) continue;
+    if (more.length > 0 && UNIQUE.includes(path + name)) return undefined;
+    if (more.length > 0) found[name] = null;
+    else if (typeof kept !== 'object') found[name] = asKept(first.value ?? numberIn(first), kept);
+    else if (!first.members) found[name] = null;
+    else {
+      const inner = membersOf(first.members, kept, `${path}${name}.`);
+      if (!inner) return undefined;
+      found[name] = inner;
+    }
+  }
+  return found;
 }
+
+const numberIn = ({ text }: Written) => (/^[-0-9]/.test(text) ? JSON.parse(text) : undefined);
 
 const body = fc.oneof({ weight: 9, arbitrary: object }, { weight: 1, arbitrary: written });
 const cuts = fc.array(fc.nat(), { maxLength: 6 });
@@ -287,10 +316,10 @@ describe('a field', () => {
   ])('means nothing inside %s', (_, other) => {
     const own = `"event":"job.finished","job":{"id":"${JOB}"}`;
     const found = { event: 'job.finished', job: { id: JOB } };
-    expect(finished(`${other},${own}`)).toEqual(found);
-    expect(finished(`${own},${other}`)).toEqual(found);
-    expect(finished(`"event":"job.finished","job":{${other},"id":"${JOB}"}`)).toEqual(found);
-    expect(finished(`"event":"job.finished","job":{"id":"${JOB}",${other}}`)).toEqual(found);
+    expect(finished(`${other},${own}`)).toMatchObject(found);
+    expect(finished(`${own},${other}`)).toMatchObject(found);
+    expect(finished(`"event":"job.finished","job":{${other},"id":"${JOB}"}`)).toMatchObject(found);
+    expect(finished(`"event":"job.finished","job":{"id":"${JOB}",${other}}`)).toMatchObject(found);
   });
 
   it.each([
@@ -305,11 +334,95 @@ describe('a field', () => {
     expect(finished(members)).toBeUndefined();
   });
 
+  it.each<[string, string, object]>([
+    ['a build', `"build":{"number":7},"build":{"number":8}`, { build: null }],
+    ['a build, once with an escape', `"build":{"number":7},"b\\u0075ild":{"number":8}`, { build: null }],
+    ['a build’s number', `"build":{"number":7,"number":8}`, { build: { number: null } }],
+    [
+      'a reason',
+      `"build":{"meta_data":{"break-glass-reason":"a","break-glass\\u002Dreason":"b"}}`,
+      { build: { meta_data: { 'break-glass-reason': null } } },
+    ],
+    ['a creator', `"build":{"creator":{"id":"${JOB}"},"creator":{"id":"${OTHER}"}}`, { build: { creator: null } }],
+    [
+      'a person',
+      `"job":{"unblocked_by":{"id":"${JOB}"},"unblocked_by":{"id":"${OTHER}"}}`,
+      { job: { unblocked_by: null } },
+    ],
+  ])('that comes twice is null, and keeps no job from ending: %s', (_, members, found) => {
+    expect(finished(`"event":"job.finished",${members}`)).toEqual({ event: 'job.finished', ...found });
+  });
+
+  it('of a person, a build or its metadata is found at its place alone, with names as Buildkite or an escape writes them', () => {
+    const unblocked = `"unblocked_by":{"name":"x","\\u0069d":"${OTHER}","teams":[{"id":"${JOB}"}]}`;
+    const job = `"job":{"step":{"signature":{"id":"${OTHER}"},"id":"${JOB}"},"ste\\u0070_key":"approve",${unblocked}}`;
+    const metadata = `"meta_data":{"job":"x","break-glass-reaso":"1","\\u0062reak-glass-reason":"why","break-glass-reasons":"2"}`;
+    const build = `"build":{"n\\u0075mber":42,"creator":{"email":"id","id":"${JOB}"},${metadata},"env":{"number":"1"}}`;
+    expect(finished(`${job},${build}`)).toEqual({
+      job: { step: { id: JOB }, step_key: 'approve', unblocked_by: { id: OTHER } },
+      build: { number: 42, creator: { id: JOB }, meta_data: { 'break-glass-reason': 'why' } },
+    });
+  });
+
+  it.each([
+    ['7', 7],
+    ['7 ', 7],
+    ['-7', -7],
+    ['0', 0],
+    ['1e2', 100],
+    ['1.5', null],
+    ['9007199254740992', null],
+    ['1'.repeat(769), null],
+    ['1'.repeat(100_000), null],
+    ['"7"', null],
+    ['[7]', null],
+    ['{"number":7}', null],
+    ['null', null],
+  ])('that is a number is kept when it is a whole one: case %#', (written, number) => {
+    expect(finished(`"build":{"number":${written}}`)).toEqual({ build: { number } });
+    expect(scan(`{"build":{"number":${written}},"event":"x"}`, [19, 20, 21])).toEqual({
+      build: { number },
+      event: 'x',
+    });
+  });
+
+  it.each(['01', '-', '1-2', '1e', '+1'])('that is a number is not taken when JSON.parse rejects it: %s', (written) => {
+    const found = finished(`"build":{"number":${written}}`);
+    // Of what begins no number, the words alone are skipped.
+    expect(found).toEqual(written === '+1' ? { build: { number: null } } : undefined);
+  });
+
   it.each([128, 129, 767, 768, 769, 100_000])('of %d bytes is kept when a schema could accept it', (length) => {
     const found = finished(`"event":"${'x'.repeat(length)}"`);
     expect(found).toEqual({ event: length > 128 ? null : 'x'.repeat(length) });
     expect(parseWebhookEvent(found)?.kind).toBe(length > 128 ? undefined : 'ignored');
     expect(finished(`"event":"${'\\u0078'.repeat(length)}"`)).toEqual(found);
+  });
+
+  it.each<[string, string, string]>([
+    ['plain characters', 'x', 'x'],
+    ['characters of two bytes', 'é', 'é'],
+    ['characters of three bytes', '€', '€'],
+    ['pairs of surrogates', '😀', '😀'],
+    ['escapes', '\\u20ac', '€'],
+    ['short escapes', '\\n', '\n'],
+    ['escaped pairs of surrogates', '\\ud83d\\ude00', '😀'],
+  ])('that is a reason is kept up to 500 characters of %s, wherever it is cut', (_, written, character) => {
+    for (const before of ['', 'a', 'ab', 'abc', 'abcd', 'abcde'])
+      for (const length of [1, 249, 499, 500, 501, 600, 5_000]) {
+        const body = `{"event":"build.scheduled","build":{"number":1,"meta_data":{"break-glass-reason":"${before}${written.repeat(length)}"}},"pipeline":{"id":"${JOB}"}}`;
+        const scanner = new WebhookScan();
+        scanner.update(Buffer.from(body));
+        const event = parseWebhookEvent(scanner.finish());
+        const reason = `${before}${character.repeat(length)}`.slice(0, 500).toWellFormed().trim();
+        expect(event).toMatchObject({ kind: 'build_news', news: { reason: reason === '' ? undefined : reason } });
+      }
+  });
+
+  it.each(['a\nb', '\\x', '\\u12g4', '\u0000'])('that is a long reason is malformed with %j in it', (wrong) => {
+    const body = (reason: string) => `{"event":"x","build":{"meta_data":{"break-glass-reason":"${reason}"}}}`;
+    expect(scan(body(`${wrong}${'x'.repeat(4_000)}`))).toBeUndefined();
+    expect(scan(body(wrong))).toBeUndefined();
   });
 
   it('of a name that goes on beyond what is kept is another field', () => {
