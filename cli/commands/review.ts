@@ -7,8 +7,9 @@ import { READER_ROUTES } from '../../shared/core/operator-api/reader.ts';
 import { projectIdSchema } from '../../shared/core/policy/google-names.ts';
 import { reviewCsv } from '../../shared/core/review/csv-rows.ts';
 import { policiesByHash } from '../../shared/core/review/policies-in-force.ts';
-import { isClear, reviewOf } from '../../shared/core/review/review.ts';
+import { isClear, type Review, reviewOf } from '../../shared/core/review/review.ts';
 import { reviewLines } from '../../shared/core/review/text.ts';
+import { readPeople } from '../buildkite-people.ts';
 import { logOption } from '../log-files.ts';
 import { touchesOption } from '../log-usage.ts';
 import { impersonateOption, openOperatorApi, readerOption, reportFailures } from '../operator-api.ts';
@@ -77,10 +78,22 @@ Exit code 1: something is to be explained, or is not known.`,
       const review = reviewOf({ period, environment, ...ledger, log, touches, doctor, project: keydesk });
       if (options.csv !== undefined) writeCsv(options.csv, reviewCsv(review));
       if (options.json) printJson(review);
-      else for (const line of reviewLines(review)) print(line);
+      else await printLines(review);
       if (!isClear(review)) process.exitCode = EXIT.failure;
     }),
   );
+
+/** With the names of people, where they can be had. */
+async function printLines(review: Review): Promise<void> {
+  const people = review.grants.flatMap(({ job, conditions }) => {
+    const ids = [conditions?.created_by?.user_id, conditions?.approval?.approved_by];
+    return ids.flatMap((id) => (id === undefined ? [] : [{ id, organization: String(job.organization_slug) }]));
+  });
+  const ids = new Set(people.map(({ id }) => id));
+  const { show, hint } = await readPeople(people[0]?.organization ?? '', ids);
+  for (const line of reviewLines(review)) print([...ids].reduce((text, id) => text.replaceAll(id, show(id)), line));
+  if (hint !== undefined) note(hint);
+}
 
 function writeCsv(file: string, csv: string): void {
   try {

@@ -26,11 +26,15 @@ export function historyOf(grant: GrantDetails, reach: Reach, now: string): Histo
   };
 }
 
-export function historyLines({ grant, latency, reach, log_queries, not_known }: History): string[] {
+/** @param show a person by the UUID, for people */
+export function historyLines(
+  { grant, latency, reach, log_queries, not_known }: History,
+  show: (id: string) => string = (id) => id,
+): string[] {
   return [
     `Grant ${grant.grant_id}: ${grant.state}`,
     ...section('Job', jobLines(grant)),
-    ...section('Basis', basisLines(grant)),
+    ...section('Basis', basisLines(grant, show)),
     ...section('Could reach', [...reach.lines]),
     ...section('Tokens', tokenLines(grant)),
     ...section('End', [...endLines(grant), ...latencyLines(grant, latency)]),
@@ -55,16 +59,10 @@ function jobLines({ job }: GrantDetails): string[] {
   return fields(Object.entries(job));
 }
 
-function basisLines({
-  credential,
-  environment,
-  rule,
-  policy_sha256,
-  conditions,
-  superseded,
-  created_at,
-  requested_at,
-}: GrantDetails) {
+function basisLines(
+  { credential, environment, rule, policy_sha256, conditions, superseded, created_at, requested_at }: GrantDetails,
+  show: (id: string) => string,
+) {
   return [
     ...fields([
       ['credential', credential],
@@ -74,25 +72,28 @@ function basisLines({
       ['first requested', created_at],
       ['last requested', requested_at],
     ]),
-    ...(conditions ? conditionLines(conditions) : []),
+    ...(conditions ? conditionLines(conditions, show) : []),
     ...superseded.map(
       (earlier) =>
-        `Tokens until ${earlier.expires_at} were issued by the rule ${earlier.rule} of the policy ${earlier.policy_sha256}.`,
+        `Tokens until ${earlier.expires_at} were issued by the rule ${earlier.rule} of the policy ${earlier.policy_sha256}${earlier.approved_by === null ? '' : `, approved by ${show(earlier.approved_by)}`}.`,
     ),
   ];
 }
 
-function conditionLines({ team, created_by, approval, agent }: NonNullable<GrantDetails['conditions']>): string[] {
+function conditionLines(
+  { team, created_by, approval, agent }: NonNullable<GrantDetails['conditions']>,
+  show: (id: string) => string,
+): string[] {
   return [
     ...(team ? [`The pipeline belongs to the team ${team.id} with ${team.access}, as read at ${team.read_at}.`] : []),
     ...(created_by
       ? [
-          `${created_by.user_id} started the build, a member of the team ${created_by.team_id} as read at ${created_by.read_at}.`,
+          `${show(created_by.user_id)} started the build, a member of the team ${created_by.team_id} as read at ${created_by.read_at}.`,
         ]
       : []),
     ...(approval
       ? [
-          `${approval.approved_by} unblocked ${approval.step_key} at ${approval.approved_at}, a member of the team ${approval.team_id} as read at ${approval.read_at}.`,
+          `${show(approval.approved_by)} unblocked ${approval.step_key} at ${approval.approved_at}, a member of the team ${approval.team_id} as read at ${approval.read_at}.`,
           ...(approval.break_glass ? ['It is break-glass access.'] : []),
           ...(approval.reason === null ? [] : [`The build states the reason: ${approval.reason}`]),
         ]
@@ -105,6 +106,12 @@ function conditionLines({ team, created_by, approval, agent }: NonNullable<Grant
         ]
       : []),
   ];
+}
+
+/** The UUIDs of the people who are named. */
+export function peopleIn({ conditions, superseded }: GrantDetails): string[] {
+  const named = [conditions?.created_by?.user_id, conditions?.approval?.approved_by];
+  return [...named, ...superseded.map(({ approved_by }) => approved_by)].filter((id) => typeof id === 'string');
 }
 
 function tokenLines({ tokens, tokens_issued, issued_at, access_ended_at }: GrantDetails): string[] {

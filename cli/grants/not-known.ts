@@ -89,7 +89,7 @@ function aboutEnd(grant: GrantDetails): string[] {
   ];
 }
 
-function aboutJob({ job, ended_by, job_finished_at }: GrantDetails): string[] {
+function aboutJob({ job, ended_by, job_finished_at, conditions }: GrantDetails): string[] {
   const absent = Object.entries(job).flatMap(([claim, value]) => (value === null ? [claim] : []));
   const byJob = ended_by === 'job.finished' || ended_by === 'job.reconciled';
   return [
@@ -97,6 +97,17 @@ function aboutJob({ job, ended_by, job_finished_at }: GrantDetails): string[] {
     ...(byJob && job_finished_at === null
       ? ["When the job finished by Buildkite's clock: Buildkite sent no time, or an impossible one."]
       : []),
-    'Who started the build, and who unblocked it: see the build at Buildkite.',
+    ...peopleNotKnown(conditions),
+  ];
+}
+
+function peopleNotKnown(conditions: GrantDetails['conditions']): string[] {
+  const [creator, approval] = [conditions?.created_by, conditions?.approval];
+  if (!creator && !approval) return ['Who started the build, and who unblocked it: see the build at Buildkite.'];
+  const limit =
+    'Whether another person unblocked the step: an API token with write_builds can name anybody as the one who did.';
+  return [
+    ...(creator ? [] : ['Who started the build: see the build at Buildkite.']),
+    ...(approval ? [limit] : ['Who unblocked the build: see the build at Buildkite.']),
   ];
 }

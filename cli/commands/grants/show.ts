@@ -3,14 +3,15 @@
 import { Command } from '@commander-js/extra-typings';
 import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
+import { readPeople } from '../../buildkite-people.ts';
 import { parseGrantId } from '../../grants/grant-id.ts';
-import { historyLines, historyOf } from '../../grants/history.ts';
+import { historyLines, historyOf, peopleIn } from '../../grants/history.ts';
 import type { ReaderApi } from '../../grants/pages.ts';
 import { reachOf } from '../../grants/reach.ts';
 import { impersonateOption, openOperatorApi, readerOption, reportFailures } from '../../operator-api.ts';
 import { examples } from '../../options.ts';
 import { readDeployablePolicy } from '../../policy-file.ts';
-import { EXIT, fail, print, printJson } from '../../terminal.ts';
+import { EXIT, fail, note, print, printJson } from '../../terminal.ts';
 import { readTokenSha256 } from '../../token-hash.ts';
 
 export const showCommand = new Command('show')
@@ -46,7 +47,9 @@ export const showCommand = new Command('show')
       const grant = await call('getGrant', { params: { id: found } });
       const history = historyOf(grant, reachOf(grant, given), new Date(systemClock.now()).toISOString());
       if (json) return printJson(history);
-      for (const line of historyLines(history)) print(line);
+      const people = await readPeople(String(grant.job.organization_slug), peopleIn(grant));
+      for (const line of historyLines(history, people.show)) print(line);
+      if (people.hint !== undefined) note(people.hint);
     }),
   );
 

@@ -15,7 +15,7 @@ export const conditionsOnWire = z.object({
   created_by: z
     .object({ user_id: text, team_id: text, read_at: time })
     .nullable()
-    .describe('who started the build, as a member of which team'),
+    .describe('who started the build, and the team that this person is a member of'),
   approval: z
     .object({
       ...{ step_key: text, job_id: text, approved_by: text, approved_at: time, team_id: text, read_at: time },
@@ -23,7 +23,7 @@ export const conditionsOnWire = z.object({
       break_glass: z.boolean(),
     })
     .nullable()
-    .describe('who unblocked which step, as a member of which team'),
+    .describe('who unblocked the step, and the team that this person is a member of'),
   agent: z
     .object({ provider: text, claims: z.record(text, text) })
     .nullable()

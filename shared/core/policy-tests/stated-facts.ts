@@ -58,7 +58,15 @@ export function toFacts(
 }
 
 function toRecord(members: string[], pipelines: Record<string, TeamAccess>): TeamRecord {
-  return { members, pipelines, read_at: CASE_TIME, read_again: false, failure: null, failed_at: null, delete_at: CASE_TIME };
+  return {
+    members,
+    pipelines,
+    read_at: CASE_TIME,
+    read_again: false,
+    failure: null,
+    failed_at: null,
+    delete_at: CASE_TIME,
+  };
 }
 
 /** Names that the policy does not declare. */

@@ -216,7 +216,7 @@ export const LIMITS: readonly string[] = [
   "What a service account's token did: jobs share such an account, or it serves one job after the other. See docs/AUDIT.md.",
   'Whether the security rules that were deployed at the time agreed with the policy. `keydesk rules check` compares them today.',
   'For how long Google accepted a token after its account was disabled: Google does not say. `keydesk doctor --live` measures it.',
-  'Who started a build, who unblocked it, and what its code did. Buildkite has the first two.',
+  'Who started a build and who unblocked it, but for grants by a rule that demands it. What the code of a build did. Buildkite has the first two.',
   'By which rule and policy the earlier tokens of a renewed grant were issued: a record keeps the latest, and those whose tokens live. The audit log has each.',
   'The clocks of the functions, Google and Buildkite may differ by 90 seconds.',
 ];

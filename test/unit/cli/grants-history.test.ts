@@ -73,6 +73,24 @@ const CASES: Readonly<Record<string, GrantDetails>> = {
       },
     ],
   }),
+  'firestore, approved in an emergency, on a machine': detailsOf({
+    ...grantIn('active', 'firestore'),
+    conditions: {
+      team: { id: 'team-1', access: 'build_and_read', read_at: NOW - 60_000 },
+      created_by: { user_id: 'anne', team_id: 'team-2', read_at: NOW - 60_000 },
+      approval: {
+        ...{
+          step_key: 'approve',
+          job_id: 'block-1',
+          approved_by: 'bert',
+          approved_at: NOW - 30_000,
+          team_id: 'team-2',
+        },
+        ...{ read_at: NOW - 60_000, reason: 'INC-7: repair prices', break_glass: true },
+      },
+      agent: { provider: 'build-agents', claims: { role: 'arn:aws:iam::123456789012:role/agents' } },
+    },
+  }),
   'a job with claims that it chose': detailsOf({
     ...grantIn('active', 'firestore'),
     subject: { ...grantIn('active', 'firestore').subject, build_branch: 'x\u001b[31m\u202e', step_key: null },

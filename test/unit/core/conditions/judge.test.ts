@@ -112,6 +112,7 @@ type Row = readonly [situation: string, conditions: Conditions, changed: Partial
 
 const plain = { approval: APPROVAL };
 const another = { approval: BY_ANOTHER };
+const emergency = { approval: { ...BY_ANOTHER, use: 'break-glass' as const } };
 const unmet = (reason: string) => `unmet approval ${reason}`;
 
 const APPROVALS: readonly Row[] = [
@@ -119,6 +120,9 @@ const APPROVALS: readonly Row[] = [
   ['a member who did not start the build approved', another, {}, 'met'],
   ['nothing is on record of the build', plain, { build: undefined }, 'pending approve'],
   ['nobody approved', plain, { unblocks: [] }, 'pending approve'],
+  ['in an emergency, with a reason', emergency, { build: { reason: 'the site is down' } }, 'met'],
+  ['in an emergency, and the build states no reason', emergency, {}, unmet('approval_without_reason')],
+  ['in an emergency, and the reason is empty', emergency, { build: { reason: '' } }, unmet('approval_without_reason')],
   ['another step was approved', plain, { unblocks: [{ step_key: 'approve-staging' }] }, 'pending approve'],
   ['a step whose key differs in case was approved', plain, { unblocks: [{ step_key: 'Approve' }] }, 'pending approve'],
   ['the build was rebuilt: it has another number', plain, { claims: { build_number: 8 } }, unmet('build_differs')],
@@ -409,7 +413,7 @@ describe('a condition of a rule', () => {
         created_by: { user_id: PAT, team_id: PLATFORM, read_at: NOW - 60_000 },
         approval: {
           ...{ step_key: 'approve', job_id: 'unblock-1', approved_by: MIRA, approved_at: NOW - HOUR },
-          ...{ team_id: MANAGERS, read_at: NOW - 60_000, reason: 'the site is down' },
+          ...{ team_id: MANAGERS, read_at: NOW - 60_000, break_glass: false, reason: 'the site is down' },
         },
         agent: { provider: 'aws', claims: { role: 'ci', zone: 'a' } },
       },

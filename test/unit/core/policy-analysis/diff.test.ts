@@ -159,6 +159,14 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     ['narrower', ({ rules }) => Object.assign(rules[2].approval, { within: '1m' })],
   ],
   'rules.*.approval.not': [['wider', ({ rules }) => delete rules[2].approval.not]],
+  'rules.*.approval.use': [
+    [
+      'narrower',
+      ({ rules }) => {
+        rules[2].approval.use = 'break-glass';
+      },
+    ],
+  ],
   'rules.*.agent.provider': [
     ['wider', ({ rules }) => delete rules[2].agent],
     [
