@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createSweepHandler } from '../../functions/sweep/handler.ts';
 import { refusalResponse } from '../../functions/token/error-response.ts';
 import { grantFields } from '../../shared/audit/result-events.ts';
-import { isJobTokenRefusal } from '../../shared/core/oauth/refusal.ts';
+import { AGENT_TOKEN_REASONS, isJobTokenRefusal } from '../../shared/core/oauth/refusal.ts';
 import type { PoolReport } from '../../shared/core/pool/forecast.ts';
 import { toJobFields } from '../../shared/core/subject/buildkite-job.ts';
 import type { SweepResult } from '../../shared/operations/sweep.ts';
@@ -31,7 +31,7 @@ describe('the line of a refusal', () => {
         ...Object.fromEntries(times.map(([name, value]) => [name, new Date(Number(value)).toISOString()])),
         severity: ['dependency_unavailable', 'google_refused'].includes(reason)
           ? 'ERROR'
-          : isJobTokenRefusal(refusal)
+          : isJobTokenRefusal(refusal) || (AGENT_TOKEN_REASONS as readonly string[]).includes(reason)
             ? 'WARNING'
             : 'NOTICE',
         job: { ...job, ...Object.fromEntries(agentTags) },

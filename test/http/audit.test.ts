@@ -537,7 +537,7 @@ describe('the audit line of', () => {
     expect(lineOf('issuer_keys.unusable', keydesk.audit as never)).toEqual({
       event: 'issuer_keys.unusable',
       severity: 'ERROR',
-      message: `the issuer's key set cannot be used, and the keys in hand stay in use: ${detail}`,
+      message: `issuer keys: the key set cannot be used, and the keys in hand stay in use: ${detail}`,
       dependency: 'issuer keys',
       error: detail,
       code: 'no_usable_keys',
