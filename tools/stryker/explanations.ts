@@ -93,8 +93,14 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     file: 'shared/core/pool/lifecycle.ts',
-    from: 'if (existing.enabling_since !== null && existing.enabling_since + ENABLE_CLAIM_MS > now) return undefined;',
-    becomes: 'if (true && existing.enabling_since + ENABLE_CLAIM_MS > now) return undefined;',
+    from: 'return enabling_since !== null && enabling_since + ENABLE_CLAIM_MS > now;',
+    becomes: 'return true && enabling_since + ENABLE_CLAIM_MS > now;',
+    why: 'Null counts as 0, and a claim of 1970 has lapsed. The compiler needs the comparison.',
+  },
+  {
+    file: 'shared/core/pool/lifecycle.ts',
+    from: 'if (existing.disabling_since !== null && existing.disabling_since + DISABLE_CLAIM_MS > now) return undefined;',
+    becomes: 'if (true && existing.disabling_since + DISABLE_CLAIM_MS > now) return undefined;',
     why: 'Null counts as 0, and a claim of 1970 has lapsed. The compiler needs the comparison.',
   },
   {
