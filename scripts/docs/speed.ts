@@ -27,7 +27,13 @@ export function speedTables(root: string): Blocks {
   const rows = figures.flatMap(({ section, label, value, unit, aim }) =>
     aim === undefined
       ? []
-      : [[`${section}: ${label}`, `${Number(value.toPrecision(3))} ${unit}`.trim(), `${aim}${value > aim ? ', missed' : ''}`]],
+      : [
+          [
+            `${section}: ${label}`,
+            `${Number(value.toPrecision(3))} ${unit}`.trim(),
+            `${aim}${value > aim ? ', missed' : ''}`,
+          ],
+        ],
   );
   return {
     speed: [
