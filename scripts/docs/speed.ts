@@ -24,17 +24,13 @@ const runSchema = z.object({
 export function speedTables(root: string): Blocks {
   const last = readFileSync(`${root}bench/history.jsonl`, 'utf8').trim().split('\n').at(-1) ?? '';
   const { at, version, node, cores, figures } = runSchema.parse(JSON.parse(last));
-  const rows = figures.flatMap(({ section, label, value, unit, aim }) =>
-    aim === undefined
-      ? []
-      : [
-          [
-            `${section}: ${label}`,
-            `${Number(value.toPrecision(3))} ${unit}`.trim(),
-            `${aim}${value > aim ? ', missed' : ''}`,
-          ],
-        ],
-  );
+  const rows = figures
+    .filter(({ aim }) => aim !== undefined)
+    .map(({ section, label, value, unit, aim = Number.NaN }) => [
+      `${section}: ${label}`,
+      `${Number(value.toPrecision(3))} ${unit}`.trim(),
+      `${aim}${value > aim ? ', missed' : ''}`,
+    ]);
   return {
     speed: [
       `Measured ${at.slice(0, 10)}, version ${version}, Node ${node}, ${cores} cores.`,
