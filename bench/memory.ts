@@ -26,6 +26,7 @@ export async function benchMemory(
     { ...settings, ...heapSetting('512Mi') },
     async ({ post, load, resident }) => {
       row('at its start', resident(), 'MiB');
+      let repeated = 0;
       const issue = async (credential: string) => {
         const authorization = `Bearer ${await buildkite.jobToken(buildkite.startJob())}`;
         for (let tries = 1; ; tries += 1) {
@@ -36,7 +37,6 @@ export async function benchMemory(
           await systemClock.sleep(PAUSE_MS);
         }
       };
-      let repeated = 0;
       const kinds = ['staging-export', 'staging-config'];
       let most = 0;
       let first = Number.NaN;

@@ -18,6 +18,7 @@ import { policyTables } from './policy.ts';
 import { preflightTables } from './preflight.ts';
 import { privilegeTables, roleTables } from './privileges.ts';
 import { refusalTables } from './refusals.ts';
+import { speedTables } from './speed.ts';
 import { storageTables } from './storage.ts';
 
 /** The path of each generated file, and how its text is made. @param root of the repository, with a slash at its end */
@@ -43,7 +44,7 @@ export function generatedFiles(root: string): ReadonlyMap<string, () => string> 
     page('docs/PREFLIGHT.md', preflightTables),
     page('docs/STORAGE.md', () => storageTables(root)),
     page('docs/TROUBLESHOOTING.md', refusalTables),
-    page('docs/VERIFICATION.md', guardTables),
+    page('docs/VERIFICATION.md', () => ({ ...guardTables(), ...speedTables(root) })),
     ['docs/openapi.json', () => `${JSON.stringify(openApiDocument(), null, 2)}\n`],
     ['examples/keydesk-policy-tests.schema.json', () => `${JSON.stringify(testsJsonSchema(), null, 2)}\n`],
     ['examples/keydesk-policy.schema.json', () => `${JSON.stringify(policyJsonSchema(), null, 2)}\n`],

@@ -1,5 +1,5 @@
 // The states of a grant, and every step between them. docs/LIFECYCLE.md draws this table, and the ledger writes no step
-// that is not in it. How a step comes about: lifecycle.ts.
+// that is not in it. How a step comes about: reserve.ts, activate.ts, end.ts.
 
 import type { Grant } from './grant.ts';
 

@@ -3,6 +3,8 @@
 import type { Bounds } from './model.ts';
 
 const FAST = 45_000;
+/** A job's account, and two sweeps that may run at once. */
+const TWO_SWEEPS = { jobs: 1, credentials: ['admin'], pool: 1, sweeps: 2, processes: 2 } as const;
 
 /** For `npm run states`. */
 export const LARGE: readonly Bounds[] = [
@@ -80,11 +82,7 @@ export const LARGE: readonly Bounds[] = [
   },
   {
     name: 'a slow webhook and fast sweeps, with lost responses',
-    jobs: 1,
-    credentials: ['admin'],
-    pool: 1,
-    sweeps: 2,
-    processes: 2,
+    ...TWO_SWEEPS,
     skews: { webhook: [-FAST], sweep: [FAST] },
     budget: { requests: 1, webhooks: 1, faults: 1, freezes: 2 },
   },
@@ -101,43 +99,27 @@ export const LARGE: readonly Bounds[] = [
   },
   {
     name: 'two sweeps whose clocks differ, with looks at accounts',
-    jobs: 1,
-    credentials: ['admin'],
-    pool: 1,
-    sweeps: 2,
-    processes: 2,
+    ...TWO_SWEEPS,
     rechecks: true,
     skews: { sweep: [FAST, -FAST] },
     budget: { requests: 1, webhooks: 1, faults: 1, freezes: 1 },
   },
   {
     name: 'the same with two lost or old responses',
-    jobs: 1,
-    credentials: ['admin'],
-    pool: 1,
-    sweeps: 2,
-    processes: 2,
+    ...TWO_SWEEPS,
     rechecks: true,
     skews: { sweep: [FAST, -FAST] },
     budget: { requests: 1, webhooks: 1, faults: 2, freezes: 0 },
   },
   {
     name: 'instances of each function whose clocks differ',
-    jobs: 1,
-    credentials: ['admin'],
-    pool: 1,
-    sweeps: 2,
-    processes: 2,
+    ...TWO_SWEEPS,
     skews: { token: [FAST, -FAST], webhook: [FAST, -FAST], sweep: [FAST, -FAST] },
     budget: { requests: 1, webhooks: 1, faults: 1, freezes: 1 },
   },
   {
     name: 'the same with looks at accounts',
-    jobs: 1,
-    credentials: ['admin'],
-    pool: 1,
-    sweeps: 2,
-    processes: 2,
+    ...TWO_SWEEPS,
     rechecks: true,
     skews: { token: [FAST, -FAST], webhook: [FAST, -FAST], sweep: [FAST, -FAST] },
     budget: { requests: 1, webhooks: 1, freezes: 2 },
@@ -148,11 +130,7 @@ export const LARGE: readonly Bounds[] = [
 export const SMALL: readonly Bounds[] = [
   {
     name: 'looks at an account by two sweeps whose clocks differ',
-    jobs: 1,
-    credentials: ['admin'],
-    pool: 1,
-    sweeps: 2,
-    processes: 2,
+    ...TWO_SWEEPS,
     rechecks: true,
     skews: { sweep: [FAST, -FAST] },
     budget: { requests: 1, webhooks: 1, freezes: 1 },

@@ -5,7 +5,17 @@ import * as z from 'zod';
 import { permissionsOf } from '../../fixtures/google-roles.ts';
 import { TARGETS } from './archives.ts';
 import { grants } from './terraform-module.ts';
-import { createPlanner, DEPLOYED, type Plan, type Planner, poolWith, TERRAFORM, UNHURRIED } from './terraform-plan.ts';
+import {
+  boundBy,
+  createPlanner,
+  DEPLOYED,
+  ownRoles,
+  type Plan,
+  type Planner,
+  poolWith,
+  TERRAFORM,
+  UNHURRIED,
+} from './terraform-plan.ts';
 
 const OWN = new Set([...TARGETS, 'scheduler', 'build'].map((name) => `serviceAccount:keydesk-${name}@acme-keydesk`));
 const LEDGER = 'projects/acme-keydesk/databases/keydesk';
@@ -47,7 +57,6 @@ interface Granted {
   readonly on: string;
 }
 
-const binding = z.object({ role: z.string(), member: z.string().optional(), members: z.array(z.string()).optional() });
 const place = z.object({
   project: z.string().optional(),
   service_account_id: z.string().optional(),
@@ -57,25 +66,17 @@ const place = z.object({
 
 /** Every grant of a plan: Keydesk's own roles as the plan has them, Google's as google-roles.json has them. */
 function granted({ resources }: Plan): Granted[] {
-  const own = new Map(
-    resources
-      .filter(({ type }) => type === 'google_project_iam_custom_role')
-      .map(({ values }) => [
-        `projects/${values.project}/roles/${values.role_id}`,
-        z.array(z.string()).parse(values.permissions),
-      ]),
-  );
+  const own = ownRoles(resources);
   return resources
     .filter(({ type }) => grants(type))
-    .flatMap(({ values }) => {
-      const { role, member, members } = binding.parse(values);
-      const { project, service_account_id, name, condition } = place.parse(values);
+    .flatMap((resource) => {
+      const { role, members } = boundBy(resource);
+      const { project, service_account_id, name, condition } = place.parse(resource.values);
       const on = [
         service_account_id ?? name ?? `projects/${project}`,
         ...condition.map(({ expression }) => expression),
       ];
-      const who = members ?? [member ?? ''];
-      return who.map((one) => ({
+      return members.map((one) => ({
         who: one,
         role,
         permissions: own.get(role) ?? permissionsOf(role),
@@ -101,10 +102,7 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what people may do'), UNHURR
   const invokersOf = (plan: Plan, name: string) =>
     plan.resources
       .filter(({ type, values }) => /^google_cloud_run_v2_service_iam_/.test(type) && values.name === name)
-      .map(({ type, values }) => {
-        const { role, member, members } = binding.parse(values);
-        return { type, role, members: members ?? [member ?? ''] };
-      });
+      .map((resource) => ({ type: resource.type, ...boundBy(resource) }));
 
   it.each(Object.keys(SETTINGS))(
     'with %s: nobody but the functions holds a datastore permission on the ledger',

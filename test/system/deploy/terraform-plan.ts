@@ -85,6 +85,26 @@ export function toAddress({ address }: Pick<PlannedResource, 'address'>): string
   return address.replace(/\[.*\]$/, '');
 }
 
+/** The permissions of Keydesk's own roles, by the name by which bindings grant them. */
+export function ownRoles(resources: readonly PlannedResource[]): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    resources
+      .filter(({ type }) => type === 'google_project_iam_custom_role')
+      .map(({ values }) => [
+        `projects/${values.project}/roles/${values.role_id}`,
+        z.array(z.string()).parse(values.permissions),
+      ]),
+  );
+}
+
+const binding = z.object({ role: z.string(), member: z.string().optional(), members: z.array(z.string()).optional() });
+
+/** The role that a resource of IAM grants, and to whom. */
+export function boundBy({ values }: PlannedResource): { readonly role: string; readonly members: readonly string[] } {
+  const { role, member, members } = binding.parse(values);
+  return { role, members: members ?? [member ?? ''] };
+}
+
 export type Planner = Awaited<ReturnType<typeof createPlanner>>;
 export type Plan = Awaited<ReturnType<Planner['plan']>>;
 

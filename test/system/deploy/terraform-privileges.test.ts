@@ -12,8 +12,10 @@ import { policyOf } from '../../fixtures/preflight-world.ts';
 import { TestClock } from '../../fixtures/test-clock.ts';
 import { grants, MODULE } from './terraform-module.ts';
 import {
+  boundBy,
   createPlanner,
   DEPLOYED,
+  ownRoles,
   type Plan,
   type PlannedResource,
   TERRAFORM,
@@ -70,13 +72,11 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('what the plan grants'), UNHU
     const reported = z.record(z.string(), z.array(z.string())).parse(plan.outputs.privileges);
     const granted = plan.resources
       .filter(({ type }) => grants(type))
-      .flatMap(({ address, values }) => {
-        const { role, member, members } = z
-          .object({ role: z.string(), member: z.string().optional(), members: z.array(z.string()).optional() })
-          .parse(values);
+      .flatMap((resource) => {
+        const { role, members } = boundBy(resource);
         // Who writes for a sink is not known before it is there.
-        const [, source] = /^google_project_iam_member\.log_archive\["(.*)"\]$/.exec(address) ?? [];
-        return (source ? [`log sink of ${source}`] : (members ?? [member ?? ''])).map((who) => `${who}: ${role}`);
+        const [, source] = /^google_project_iam_member\.log_archive\["(.*)"\]$/.exec(resource.address) ?? [];
+        return (source ? [`log sink of ${source}`] : members).map((who) => `${who}: ${role}`);
       });
     const lines = Object.entries(reported).flatMap(([who, all]) =>
       all.map((line) => `${who}: ${line.split(' on ')[0]}`),
@@ -194,21 +194,12 @@ function sorted(what: string): string {
 
 /** Who is granted what, with custom roles written out as their permissions. */
 function granting(resources: readonly PlannedResource[]) {
-  const custom = new Map(
-    resources
-      .filter(({ type }) => type === 'google_project_iam_custom_role')
-      .map(({ values }) => [
-        `projects/${values.project}/roles/${values.role_id}`,
-        z.array(z.string()).parse(values.permissions),
-      ]),
-  );
+  const custom = ownRoles(resources);
   return resources
     .filter(({ type }) => grants(type))
     .flatMap((resource) => {
-      const { role, member, members } = z
-        .object({ role: z.string(), member: z.string().optional(), members: z.array(z.string()).optional() })
-        .parse(resource.values);
-      return (members ?? [member ?? '']).map((who) => ({
+      const { role, members } = boundBy(resource);
+      return members.map((who) => ({
         identity: toIdentity(who),
         what: sorted(custom.get(role)?.join(' ') ?? role),
         on: toObject(resource.values),

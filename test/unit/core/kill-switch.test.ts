@@ -46,6 +46,14 @@ describe('a selector', () => {
     expect(selects(selector, { ...grant, issued_at: null, requested_at: NOW + 60_000 - CLOCK_MARGIN_MS })).toBe(false);
   });
 
+  it('that names a policy selects grants whose earlier tokens were issued by it', () => {
+    const superseded = [{ policy_sha256: 'c'.repeat(64) }, { policy_sha256: 'd'.repeat(64) }];
+    expect(selects({ policy_sha256: 'd'.repeat(64) }, { ...grant, superseded })).toBe(true);
+    expect(selects({ policy_sha256: 'e'.repeat(64) }, { ...grant, superseded })).toBe(false);
+    expect(selects({ credential: 'd'.repeat(64) }, { ...grant, superseded })).toBe(false);
+    expect(selects({ policy_sha256: 'd'.repeat(64) }, grant)).toBe(false);
+  });
+
   it('takes no name for a pattern', () => {
     expect(selects({ build_branch: '*' }, grant)).toBe(false);
     expect(selects({ build_branch: 'mai' }, grant)).toBe(false);
@@ -55,6 +63,8 @@ describe('a selector', () => {
     expect(selects({ issued_since: NOW + 60_000 }, grant)).toBe(true);
     expect(selects({ issued_since: NOW + 60_000 + CLOCK_MARGIN_MS }, grant)).toBe(false);
     expect(selects({ issued_since: 0 }, grant)).toBe(true);
+    const slow = { ...grant, issued_at: NOW + 600_000 };
+    expect(selects({ issued_since: NOW + 600_000 }, slow)).toBe(true);
   });
 
   it('that names a time selects grants that were requested then or later, also without a token since', () => {

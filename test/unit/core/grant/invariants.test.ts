@@ -6,7 +6,7 @@ import type { Grant } from '../../../../shared/core/grant/grant.ts';
 import { MAX_LIVE_TOKENS, reserve } from '../../../../shared/core/grant/reserve.ts';
 import { assertGrantTransition } from '../../../../shared/core/grant/transitions.ts';
 import { toWireError } from '../../../../shared/core/oauth/refusal.ts';
-import { CLOCK_MARGIN_MS, MINT_MARGIN_MS } from '../../../../shared/core/timing.ts';
+import { CLOCK_MARGIN_MS, MINT_MARGIN_MS, RECORD_RETENTION_MS } from '../../../../shared/core/timing.ts';
 import {
   ACCOUNTS,
   CREDENTIALS,
@@ -40,7 +40,9 @@ describe('what a reservation promises', () => {
     "says until when a token could live before one is minted, with the mint's deadline for an account's token (%s)",
     (kind, margin) => {
       const reserved = reserve(undefined, FREE, request(CREDENTIALS[kind]), NOW);
-      expect(granted(reserved).expires_at).toBe(NOW + TTL * 1000 + margin);
+      const { expires_at, delete_at } = granted(reserved);
+      expect(expires_at).toBe(NOW + TTL * 1000 + margin);
+      expect(delete_at).toBe(expires_at + RECORD_RETENTION_MS);
       expect(reserved).toMatchObject({ latestExpiry: NOW + TTL * 1000 + margin });
     },
   );

@@ -44,6 +44,10 @@ describe.each(KINDS)('requests for a %s grant within a minute', (kind) => {
     expect(reserve(third, FREE, requestToken, NOW + 59_999)).toEqual({ refusal: { ...refusal, retryAfter: 1 } });
   });
 
+  it('are counted each, also those of one millisecond', () => {
+    expect(requestedAt(NOW, NOW)).toMatchObject({ rate_window_at: NOW, rate_window_count: 3 });
+  });
+
   it('are counted from zero at the very end of the minute', () => {
     const again = granted(reserve(requestedAt(NOW + 1, NOW + 2), FREE, requestToken, NOW + 60_000));
     expect(again).toMatchObject({ rate_window_at: NOW + 60_000, rate_window_count: 1 });

@@ -3,13 +3,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  claimFields,
   claimValue,
+  isClaimValue,
   isMatchableClaim,
   isOptionalClaim,
   type JobClaims,
   MATCHABLE_CLAIMS,
+  mayBeAbsent,
   OPTIONAL_CLAIMS,
   parseClaims,
+  sourceOfClaim,
 } from '../../../../shared/core/policy/claims.ts';
 
 const REQUIRED = {
@@ -195,6 +199,57 @@ describe('a claim that a rule may name', () => {
     expect(isOptionalClaim('agent_tag:queue')).toBe(true);
   });
 });
+
+describe('what is known of a claim without a token', () => {
+  it('is who decides its value', () => {
+    expect(['pipeline_id', 'build_branch', 'queue_id', 'agent_tag:queue'].map((name) => sourceOf(name))).toEqual([
+      'buildkite',
+      'author',
+      'agent',
+      'agent',
+    ]);
+  });
+
+  it('is whether every token has it', () => {
+    const always = Object.keys(WHOLE).filter((name) => !mayBeAbsent(name));
+    expect(always.sort()).toEqual(Object.keys(REQUIRED).sort());
+    expect(mayBeAbsent('agent_tag:other')).toBe(true);
+  });
+
+  it.each([
+    ['build_branch', 'main'],
+    ['build_number', '42'],
+    ['step_key', '42'],
+    ['pipeline_id', OPTIONAL.pipeline_id],
+    ['agent_tag:queue', 'x'.repeat(1024)],
+  ])('is whether a text can be its value: %s', (name, value) => {
+    expect(isClaimValue(name, value)).toBe(true);
+  });
+
+  it.each([
+    ['build_branch', ''],
+    ['build_tag', ''],
+    ['build_branch', 'ma\nin'],
+    ['build_number', '042'],
+    ['build_number', '0'],
+    ['build_number', 'main'],
+    ['pipeline_id', OPTIONAL.pipeline_id.toUpperCase()],
+    ['pipeline_id', 'app'],
+    ['pipeline_id', 'undefined'],
+    ['agent_tag:queue', 'x'.repeat(1025)],
+    ['agent_tag:queue', ''],
+  ])('is whether a text cannot be its value: %s %j', (name, value) => {
+    expect(isClaimValue(name, value)).toBe(false);
+  });
+});
+
+it('claims and tags are fields of one record by their names', () => {
+  expect(claimFields(claimsOf(WHOLE))).toEqual(WHOLE);
+});
+
+function sourceOf(name: string) {
+  return isMatchableClaim(name) ? sourceOfClaim(name) : undefined;
+}
 
 function claimsOf(payload: unknown): JobClaims {
   const parsed = parseClaims(payload);

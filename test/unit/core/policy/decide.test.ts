@@ -250,10 +250,10 @@ describe('a claim that a job did not request', () => {
     });
   });
 
-  it('is named in one response for credentials that exist, that do not, and that another rule grants', () => {
+  it('is named in one response, in alphabetical order, for credentials that exist, that do not, and that another rule grants', () => {
     const rules = [
       deploy,
-      { ...deploy, name: 'other', match: { cluster_id: OTHER_UUID, queue_key: 'q' }, grants: ['other'] },
+      { ...deploy, name: 'other', match: { queue_key: 'q', cluster_id: OTHER_UUID }, grants: ['other'] },
     ];
     const responses = ['web', 'other', 'constructor', 'unknown', '__proto__', 'toString', ''].map((name) => {
       const decision = decide(policyWith(rules), claimsWith({ build_branch: 'x' }), name);
@@ -305,7 +305,10 @@ describe('the organization', () => {
 
   it('needs no UUID when the policy gives none', () => {
     const policy = policyWith([deploy], { slug: 'acme-inc' });
-    expect(outcome(decide(policy, claimsWith({ organization_id: null }), 'web'))).toBe('granted');
+    for (const organization_id of [null, ORGANIZATION])
+      expect(outcome(decide(policy, claimsWith({ organization_id }), 'web'))).toBe('granted');
+    const elsewhere = claimsWith({ organization_id: null, build_branch: 'x' });
+    expect(outcome(decide(policy, elsewhere, 'web'))).toBe('no_matching_rule');
   });
 });
 

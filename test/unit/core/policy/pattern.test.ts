@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isWildcardOnly, matchesPattern } from '../../../../shared/core/policy/pattern.ts';
+import { GLOBSTAR, isWildcardOnly, matchesPattern, STAR, toParts } from '../../../../shared/core/policy/pattern.ts';
 
 describe('a pattern', () => {
   it.each([
@@ -120,6 +120,11 @@ describe('a pattern', () => {
     // A matcher that backtracks needs more steps here than there is time; one that does not needs some hundred thousand.
     expect(matchesPattern(pattern, value)).toBe(pattern.endsWith('*'));
   });
+});
+
+it('the parts of a pattern are characters and wildcards, and no two wildcards are neighbours', () => {
+  expect(toParts('a*😀**')).toEqual(['a', STAR, '😀', GLOBSTAR]);
+  expect(toParts('***b****')).toEqual([GLOBSTAR, 'b', GLOBSTAR]);
 });
 
 describe('a pattern of wildcards and slashes only', () => {

@@ -71,6 +71,11 @@ describe('the report of the pools', () => {
     expect(poolReports([], NOW)).toEqual({});
   });
 
+  it('has no account that jobs share', () => {
+    const shared = free({ state: 'shared', pool: 'export', pool_size: 0 });
+    expect(Object.keys(poolReports([account(), shared], NOW))).toEqual(['staging-admin']);
+  });
+
   it('counts the accounts of each pool by state, in the order of their names', () => {
     const report = poolReports(
       [
@@ -147,5 +152,6 @@ describe('the forecast of a pool', () => {
     const back = recent(4, { reusable_at: NOW + 8 * MINUTE });
     expect(exhaustedIn([...back, ...recent(1)])).toBe(18 * 60);
     expect(exhaustedIn(recent(5, { reusable_at: NOW + 11 * MINUTE }))).toBe(600);
+    expect(exhaustedIn([...recent(4), ...recent(1, { reusable_at: NOW + 10 * MINUTE })])).toBe(720);
   });
 });

@@ -166,6 +166,16 @@ describe('an account follows its grant', () => {
       expect(afterGrantChange(accountIn(other), grantWith('revoked'), NOW + 300)).toBeUndefined();
   });
 
+  it('and cools down once it is disabled, also where that is not the end of every token of the grant', () => {
+    const waiting = grantWith('revoking', { access_ended_at: ISSUING.expires_at });
+    expect(afterGrantChange(accountIn('revoking'), waiting, NOW + 300)).toEqual({
+      ...accountIn('cooling_down'),
+      disabled_at: NOW + 300,
+    });
+    for (const other of ['free', 'cooling_down', 'shared'] as const)
+      expect(afterGrantChange(accountIn(other), waiting, NOW + 300)).toBeUndefined();
+  });
+
   it('and cools down for the shortest cooldown at least, however little was left', () => {
     const late = REUSABLE_AT - 5;
     expect(afterGrantChange(accountIn('revoking'), grantWith('revoked'), late)).toMatchObject({

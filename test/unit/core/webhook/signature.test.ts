@@ -83,6 +83,27 @@ describe('the signature of a webhook', () => {
     expect(verify({ header: undefined })).toBe('signature_missing');
     expect(verify({ header: '' })).toBe('signature_malformed');
   });
+
+  const [time, signed] = [`timestamp=${TIMESTAMP}`, `signature=${SIGNATURE}`];
+  it.each([
+    ['one field alone', time],
+    ['the other alone', signed],
+    ['a third field', `${time},${signed},version=1`],
+    ['a third field without a name', `${time},${signed},=`],
+    ['a third field without a value', `${time},${signed},version`],
+    ['a field twice', `${time},${time},${signed}`],
+    ['a signature twice', `${time},${signed},signature=${'0'.repeat(64)}`],
+    ['another name in place of one', `${time},sig=${SIGNATURE}`],
+    ['a time with a sign', `timestamp=+${TIMESTAMP},${signed}`],
+    ['a time with a fraction', `timestamp=${TIMESTAMP}.0,${signed}`],
+    ['a time of more digits than any time has', `timestamp=${'0'.repeat(13)},${signed}`],
+    ['a signature in capitals', `${time},signature=${SIGNATURE.toUpperCase()}`],
+    ['a signature that is shorter', `${time},signature=${SIGNATURE.slice(2)}`],
+    ['a signature that is longer', `${time},${signed}00`],
+    ['text before the signature', `${time},signature=sha256:${SIGNATURE}`],
+  ])('is malformed with %s', (_, header) => {
+    expect(verify({ header })).toBe('signature_malformed');
+  });
 });
 
 const anyText = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.json());
