@@ -117,7 +117,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
     why: 'Of two leases in one millisecond, neither is the later one.',
   },
   {
-    file: 'shared/core/webhook/event.ts',
+    file: 'shared/core/webhook/timestamp.ts',
     from: ".transform((text) => Date.parse(text ?? ''))",
     becomes: '.transform((text) => Date.parse(text ?? "Stryker was here!"))',
     why: 'Neither text is a time.',
@@ -160,26 +160,20 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     file: 'shared/core/oauth/exchange-request.ts',
-    from: "return { refusal: { reason: 'parameter_not_supported', hint: 'actor_token is not supported: leave it out.' } };",
-    becomes: `return { refusal: { reason: 'parameter_not_supported', hint: "" } };`,
-    why: WORDS,
-  },
-  {
-    file: 'shared/core/oauth/exchange-request.ts',
     from: `if (!jobToken) return missing('subject_token', "the job's OIDC token");`,
     becomes: `if (!jobToken) return missing('subject_token', "");`,
     why: WORDS,
   },
   {
     file: 'shared/core/oauth/exchange-request.ts',
-    from: "if (jobTokenType === undefined) return missing('subject_token_type', JOB_TOKEN_TYPES.join(' or '));",
-    becomes: `if (jobTokenType === undefined) return missing('subject_token_type', JOB_TOKEN_TYPES.join(""));`,
+    from: "if (jobTokenType === undefined) return missing('subject_token_type', TOKEN_TYPES.join(' or '));",
+    becomes: `if (jobTokenType === undefined) return missing('subject_token_type', TOKEN_TYPES.join(""));`,
     why: WORDS,
   },
   {
     file: 'shared/core/oauth/exchange-request.ts',
-    from: "if (!JOB_TOKEN_TYPES.includes(jobTokenType)) return invalid('subject_token_type', JOB_TOKEN_TYPES.join(' or '));",
-    becomes: `if (!JOB_TOKEN_TYPES.includes(jobTokenType)) return invalid('subject_token_type', JOB_TOKEN_TYPES.join(""));`,
+    from: "if (!TOKEN_TYPES.includes(jobTokenType)) return invalid('subject_token_type', TOKEN_TYPES.join(' or '));",
+    becomes: `if (!TOKEN_TYPES.includes(jobTokenType)) return invalid('subject_token_type', TOKEN_TYPES.join(""));`,
     why: WORDS,
   },
   {

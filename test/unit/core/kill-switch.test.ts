@@ -47,7 +47,8 @@ describe('a selector', () => {
   });
 
   it('that names a policy selects grants whose earlier tokens were issued by it', () => {
-    const superseded = [{ policy_sha256: 'c'.repeat(64) }, { policy_sha256: 'd'.repeat(64) }];
+    const by = (letter: string, approved_by: string | null) => ({ policy_sha256: letter.repeat(64), approved_by });
+    const superseded = [by('c', null), by('d', null)];
     expect(selects({ policy_sha256: 'd'.repeat(64) }, { ...grant, superseded })).toBe(true);
     expect(selects({ policy_sha256: 'e'.repeat(64) }, { ...grant, superseded })).toBe(false);
     expect(selects({ credential: 'd'.repeat(64) }, { ...grant, superseded })).toBe(false);

@@ -20,7 +20,8 @@ import {
 
 const active = grantIn('active', 'serviceAccount');
 const before = basisOf(active);
-const next = { ...before, rule: 'another rule' };
+const same = { ...before, conditions: active.conditions };
+const next = { ...same, rule: 'another rule' };
 const live = [onRecord(NOW + 60_000), onRecord(NOW + 90_000, 'c'.repeat(64)), onRecord(NOW + 30_000, 'd'.repeat(64))];
 const storage = { bucket: 'acme-cache', prefix: 'warm/', role: 'roles/storage.objectUser' };
 
@@ -35,7 +36,7 @@ describe('the basis of earlier tokens', () => {
   });
 
   it('is not kept when later tokens have the same, or none of them may be accepted', () => {
-    expect(superseding([], live, before)).toEqual([]);
+    expect(superseding([], live, same)).toEqual([]);
     expect(superseding([], [])).toEqual([]);
   });
 
@@ -43,7 +44,7 @@ describe('the basis of earlier tokens', () => {
     const kept = earlier(LATER - CLOCK_MARGIN_MS + 1);
     const over = earlier(LATER - CLOCK_MARGIN_MS);
     expect(superseding([over, kept])).toEqual([kept, { ...before, expires_at: NOW + 90_000 }]);
-    expect(superseding([over, kept], live, before)).toEqual([kept]);
+    expect(superseding([over, kept], live, same)).toEqual([kept]);
   });
 
   it('is one of twenty at most, and the change of policy after those is refused until a token has expired', () => {
@@ -51,7 +52,7 @@ describe('the basis of earlier tokens', () => {
     const twenty = [...nineteen, earlier(NOW + 60_000)];
     expect(superseding(nineteen)).toHaveLength(20);
     expect(superseding(twenty)).toBeUndefined();
-    expect(superseding(twenty, live, before)).toEqual(twenty);
+    expect(superseding(twenty, live, same)).toEqual(twenty);
     const changed = request(serviceAccount, { rule: 'another rule' });
     expect(reserve({ ...active, superseded: twenty }, FREE, changed, LATER)).toEqual({
       refusal: { reason: 'credential_changed', grant_id: GRANT_ID },
@@ -67,12 +68,18 @@ describe('the basis of earlier tokens', () => {
     ['the bucket', { storage }],
   ])('is another when %s is', (_, change) => {
     expect(sameBasis(before, { ...before, ...change })).toBe(false);
-    expect(superseding([], live, { ...before, ...change })).toHaveLength(1);
+    expect(superseding([], live, { ...same, ...change })).toHaveLength(1);
+  });
+
+  it('is another when another person approved', () => {
+    expect(sameBasis(before, { ...before, approved_by: 'somebody' })).toBe(false);
   });
 
   it('has no scopes and no bucket where rules judge the tokens', () => {
     const { rule, policy_sha256 } = before;
-    expect(basisOf(grantIn('active', 'firestore'))).toEqual({ rule, policy_sha256, scopes: [], storage: null });
+    expect(basisOf(grantIn('active', 'firestore'))).toEqual({
+      ...{ rule, policy_sha256, approved_by: null, scopes: [], storage: null },
+    });
     expect(sameBasis(before, { ...before })).toBe(true);
   });
 

@@ -91,10 +91,8 @@ describe('a form', () => {
     expect(parse({ lifetime })).toMatchObject({ request: { lifetime: Number(lifetime) } });
   });
 
-  it('is refused for another grant, and for a token of another actor', () => {
+  it('is refused for another grant', () => {
     expect(refusalOf({ grant_type: 'client_credentials' })).toEqual({ reason: 'grant_type_not_supported' });
-    for (const name of ['actor_token', 'actor_token_type'])
-      expect(refusalOf({ [name]: 'x' })).toMatchObject({ reason: 'parameter_not_supported' });
   });
 });
 
