@@ -80,10 +80,10 @@ export function createExchangeHandlers({ issueToken, contact, policySha256, cloc
   return { byForm, byPath };
 }
 
-/** Somebody is to look at each use: once a grant. */
+/** Somebody is to look at each use. With each token, so that the line is not lost with one response. */
 function breakGlassEvents(grant: Grant): AuditEvent[] {
   const approval = grant.conditions?.approval;
-  if (!approval?.break_glass || grant.tokens_issued !== 1) return [];
+  if (!approval?.break_glass) return [];
   const { credential, environment, rule, subject } = grant;
   const { approved_by, approved_at, reason } = approval;
   return [

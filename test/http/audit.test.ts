@@ -11,6 +11,7 @@ import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-proc
 import { enableAccount } from '../fixtures/operator.ts';
 import { callRaw } from '../fixtures/raw-request.ts';
 import { jobFields, linesOf, SHA256, TIME, TRACE, USER_AGENT } from './audit-line.ts';
+import { APPROVAL, APPROVER, demand, readTeam, unblock } from './recorded-requests/requests.ts';
 
 // The lines of the log are an interface: alerts, dashboards and auditors read them. Each is written out here in full, so
 // that no field can go, come or change its type unnoticed.
@@ -86,6 +87,26 @@ describe('the audit line of', () => {
       token_expires_at: TIME,
       job: { ...claims, runner_environment: 'self-hosted', 'agent_tag:queue': 'deploy' },
       trace: [{ rule: 'deploy to staging', outcome: 'granted', checks: CHECKS }],
+    });
+  });
+
+  it('grant.break_glass names who approved an emergency, when, and the reason that the build states', async () => {
+    const { policy } = keydesk.tokenDeps;
+    demand(keydesk, { approval: { ...APPROVAL, use: 'break-glass' } });
+    await readTeam(keydesk);
+    const job = keydesk.buildkite.startJob();
+    await unblock(keydesk, job, { reason: 'The shop is down' });
+    const response = await byPath(await keydesk.buildkite.jobToken(job), 'staging-config');
+    keydesk.tokenDeps.policy = policy;
+    const labels = { credential: 'staging-config', environment: 'staging' };
+    expect(lineOf('grant.break_glass', response.audit)).toEqual({
+      ...lines.frame('grant.break_glass', 200, '/token/staging-config', labels),
+      ...labels,
+      severity: 'CRITICAL',
+      message: `staging-config of job ${job.id}: break-glass access, approved by ${APPROVER}: The shop is down`,
+      grant_id: grantId(job.id, 'staging-config'),
+      ...{ rule: 'deploy to staging', job_id: job.id, pipeline_slug: 'app' },
+      ...{ approved_by: APPROVER, approved_at: TIME, reason: 'The shop is down' },
     });
   });
 
@@ -578,7 +599,7 @@ describe('the audit line of', () => {
     expect(lineOf('teams.stale', response.audit)).toEqual({
       ...lines.frame('teams.stale', 200, '/'),
       severity: 'ERROR',
-      message: 'the copies of 1 teams are old, 1 of them too old: no rule that needs one of those grants anything',
+      message: 'teams with an old copy: 1; with one that is too old for any rule: 1',
       ...{ teams_stale: 1, teams_too_old: 1 },
       teams: [{ team_id: id, name: 'platform', state: 'too_old', age_s: null, failure: null }],
     });

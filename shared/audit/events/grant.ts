@@ -101,7 +101,7 @@ export const GRANT_EVENTS = {
   }),
   'grant.break_glass': defineEvent({
     means:
-      'The first token of a grant by a rule for emergencies is about to leave. The line `grant.issued` of the same request has its job.',
+      'A token by a rule for emergencies is about to leave. The line `grant.issued` of the same request has its job.',
     fields: ({ grant_id, credential, environment, job_id, pipeline_slug, text, time }) => ({
       ...{ grant_id, credential, environment, job_id, pipeline_slug },
       rule: text.describe('the rule that granted it'),

@@ -143,6 +143,6 @@ export const SWEEP_EVENTS = {
     }),
     severity: { of: ['WARNING', 'ERROR'], by: ({ teams_too_old }) => (teams_too_old > 0 ? 'ERROR' : 'WARNING') },
     message: ({ teams_stale, teams_too_old }) =>
-      `the copies of ${teams_stale} teams are old, ${teams_too_old} of them too old: no rule that needs one of those grants anything`,
+      `teams with an old copy: ${teams_stale}; with one that is too old for any rule: ${teams_too_old}`,
   }),
 };

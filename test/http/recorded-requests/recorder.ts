@@ -136,7 +136,11 @@ function withoutVarying(text: string, names: ReadonlyMap<string, string>, start:
     changed = changed.replaceAll(value, name);
   for (const [pattern, name] of NAMELESS) changed = changed.replace(pattern, name);
   return changed
-    .replace(/\b20\d\d-\d\d-\d\dT[\d:.]+Z/g, (time) => new Date(Date.parse(time) - start + START).toISOString())
+    .replace(/\b20\d\d-\d\d-\d\dT[\d:.]+Z/g, (time) => {
+      const at = Date.parse(time);
+      // Older ones do not follow the clock.
+      return at < start - TWO_DAYS_S * 1000 ? time : new Date(at - start + START).toISOString();
+    })
     .replace(/\b\d{10}\b/g, (digits) =>
       Math.abs(Number(digits) - start / 1000) < TWO_DAYS_S ? String(Number(digits) + (START - start) / 1000) : digits,
     );

@@ -2,17 +2,15 @@
 // case here. Then what Google and Keydesk's own faults add to them.
 
 import { createPublicKey } from 'node:crypto';
-import * as z from 'zod';
 import { Signer } from '../../../sandbox/fakes/issuers/signer.ts';
 import type { AgentTokenReason, JobTokenReason, Refusal } from '../../../shared/core/oauth/refusal.ts';
-import type { Conditions } from '../../../shared/core/policy/conditions.ts';
 import { createAgentTokenVerifier } from '../../../shared/identity-providers/agent-token.ts';
-import { createBuildLedger } from '../../../shared/ledger/conditions.ts';
 import { createKillSwitchLedger } from '../../../shared/ledger/kill-switch.ts';
 import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { FORM, newJobToken, TOKEN_TYPE, tokenForm } from '../token-request.ts';
 import type { Case } from './recorder.ts';
 import {
+  APPROVAL,
   about,
   aFormTo,
   aHolder,
@@ -23,9 +21,11 @@ import {
   byPath,
   changePolicy,
   DENIED,
+  demand,
   ledgerOf,
   letBodyBeLate,
   MINUTE,
+  unblock,
 } from './requests.ts';
 
 const KIB = 1024;
@@ -34,32 +34,6 @@ const UNKNOWN = `ya29.c.${'x'.repeat(50)}`;
 
 type JobTokenOptions = Parameters<InProcessKeydesk['buildkite']['jobToken']>[1];
 const secondsOf = ({ clock }: InProcessKeydesk) => Math.floor(clock.now() / 1000);
-
-const APPROVAL = { step: 'approve', by: 'platform', within: 3600 };
-
-/** Every rule demands this from now on. */
-function demand(keydesk: InProcessKeydesk, conditions: Conditions): void {
-  changePolicy(keydesk, ({ rules }) => ({
-    rules: rules.map((rule) => ({ ...rule, conditions })),
-    teams: { platform: '0184990a-4782-42b5-afc1-16715b10d000' },
-  }));
-}
-
-/** Buildkite reported that the step of {@link APPROVAL} was unblocked in the build of the job. */
-async function unblock(
-  keydesk: InProcessKeydesk,
-  job: ReturnType<InProcessKeydesk['buildkite']['startJob']>,
-  { unblocked_by }: { readonly unblocked_by: string | null },
-): Promise<void> {
-  const { pipeline_id, build_number } = z
-    .object({ pipeline_id: z.string(), build_number: z.number() })
-    .parse(keydesk.buildkite.claimsOf(job));
-  const step = { job_id: '0184990a-477b-4fa8-9968-496074483c00', step_key: 'approve', step_id: null };
-  await createBuildLedger(ledgerOf(keydesk), keydesk.clock).addNews({
-    ...{ pipeline_id, build_number, creator: null },
-    unblocks: [{ ...step, unblocked_by, unblocked_at: keydesk.clock.now() }],
-  });
-}
 
 /** A job token in which one thing is not as it should be. */
 const bad = (title: string, options: (keydesk: InProcessKeydesk) => JobTokenOptions): readonly Case[] => [

@@ -1,9 +1,13 @@
 // What the recorded requests are made of: the requests of a job, and what may have happened before them.
 
+import * as z from 'zod';
 import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
 import type { Call } from '../../../sandbox/fakes/google/call.ts';
 import type { LocalResponse } from '../../../sandbox/local-server.ts';
+import type { Unblock } from '../../../shared/core/conditions/build-record.ts';
+import type { Conditions } from '../../../shared/core/policy/conditions.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
+import { createBuildLedger, createTeamLedger } from '../../../shared/ledger/conditions.ts';
 import { DependencyError } from '../../../shared/runtime/errors.ts';
 import { type Called, databaseOf, type InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import type { RawRequest } from '../../fixtures/raw-request.ts';
@@ -85,6 +89,44 @@ export async function anAccessToken(keydesk: InProcessKeydesk, credential: strin
 export function changePolicy(keydesk: InProcessKeydesk, change: (policy: Policy) => Partial<Policy>): void {
   const { policy, sha256 } = keydesk.tokenDeps.policy;
   keydesk.tokenDeps.policy = { policy: { ...policy, ...change(policy) }, sha256: [...sha256].reverse().join('') };
+}
+
+const TEAM = '0184990a-4782-42b5-afc1-16715b10d000';
+const CREATOR = '0184990a-477b-4fa8-9968-496074483ca1';
+export const APPROVER = '0184990a-477b-4fa8-9968-496074483cb2';
+export const APPROVAL = { step: 'approve', by: 'platform', within: 3600 };
+
+/** Every rule demands this from now on. */
+export function demand(keydesk: InProcessKeydesk, conditions: Conditions): void {
+  changePolicy(keydesk, ({ rules }) => ({
+    rules: rules.map((rule) => ({ ...rule, conditions })),
+    teams: { platform: TEAM },
+  }));
+}
+
+/** Buildkite reported that the step of {@link APPROVAL} was unblocked in the build of the job, by one of the team or by the person given. */
+export async function unblock(
+  keydesk: InProcessKeydesk,
+  job: Job,
+  { unblocked_by = APPROVER, reason }: Partial<Pick<Unblock, 'unblocked_by'>> & { readonly reason?: string } = {},
+): Promise<void> {
+  const { pipeline_id, build_number } = z
+    .object({ pipeline_id: z.string(), build_number: z.number() })
+    .parse(keydesk.buildkite.claimsOf(job));
+  const step = { job_id: '0184990a-477b-4fa8-9968-496074483c00', step_key: 'approve', step_id: null };
+  await createBuildLedger(ledgerOf(keydesk), keydesk.clock).addNews({
+    ...{ pipeline_id, build_number, creator: CREATOR, ...(reason === undefined ? {} : { reason }) },
+    unblocks: [{ ...step, unblocked_by, unblocked_at: keydesk.clock.now() }],
+  });
+}
+
+/** The sweep read the team. */
+export async function readTeam(keydesk: InProcessKeydesk): Promise<void> {
+  const read_at = keydesk.clock.now();
+  await createTeamLedger(ledgerOf(keydesk), keydesk.clock).record(TEAM, {
+    ...{ members: [APPROVER], pipelines: {}, read_at, read_again: false, failure: null, failed_at: null },
+    delete_at: read_at + 40 * 86_400_000,
+  });
 }
 
 /** Google answers so to these calls. */

@@ -5,7 +5,20 @@ import { firebasePolicyText } from '../../fixtures/firestore-policy.ts';
 import { TRACE } from '../audit-line.ts';
 import { newJobToken, TOKEN_TYPE } from '../token-request.ts';
 import type { Case } from './recorder.ts';
-import { aHolder, anAccessToken, anExpired, byForm, byPath, changePolicy, DENIED, MINUTE } from './requests.ts';
+import {
+  APPROVAL,
+  aHolder,
+  anAccessToken,
+  anExpired,
+  byForm,
+  byPath,
+  changePolicy,
+  DENIED,
+  demand,
+  MINUTE,
+  readTeam,
+  unblock,
+} from './requests.ts';
 
 const KINDS = ['staging-config', 'staging-export', 'staging-admin', 'staging-cache', 'staging-artifacts'];
 /** In no other test: the Auth emulator's users are the same for all. */
@@ -21,6 +34,18 @@ export const TOKEN: readonly Case[] = [
         const { job } = await aHolder(keydesk, credential);
         keydesk.clock.advance(5 * MINUTE);
         return byPath(keydesk, credential, await keydesk.buildkite.jobToken(job));
+      },
+    ],
+  ),
+  ...([undefined, 'break-glass'] as const).map(
+    (use): Case => [
+      `a job whose build somebody approved${use ? ', in an emergency' : ''}`,
+      async (keydesk) => {
+        demand(keydesk, { approval: { ...APPROVAL, not: 'creator', ...(use ? { use } : {}) } });
+        await readTeam(keydesk);
+        const job = keydesk.buildkite.startJob();
+        await unblock(keydesk, job, { reason: 'The shop is down' });
+        return byPath(keydesk, 'staging-config', await keydesk.buildkite.jobToken(job));
       },
     ],
   ),
