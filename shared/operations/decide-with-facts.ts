@@ -47,10 +47,14 @@ export async function decideWithFacts(
   const judged = decideConditions(decision, { claims, facts, policy, now: clock.now() });
   if (judged.outcome === 'granted') return judged;
   const { trace, outcome: _, ...refused } = judged;
-  const lacksBuild =
-    refused.reason === 'approval_pending' || (refused.reason === 'conditions_unknown' && refused.unknown === 'build');
-  if (build && lacksBuild) await conditionLedger.requestLook({ ...build, ...slugsOf(claims) });
+  if (build && mayChangeByLook(refused)) await conditionLedger.requestLook({ ...build, ...slugsOf(claims) });
   return { refusal: toRefusal(refused, trace) };
+}
+
+/** A step that was unblocked may have been retried and unblocked again. */
+function mayChangeByLook(refused: ConditionsRefused): boolean {
+  if (refused.reason === 'conditions_unknown') return refused.unknown === 'build';
+  return refused.reason === 'approval_pending' || refused.reason === 'approval_not_accepted';
 }
 
 function toRefusal(refused: ConditionsRefused, trace: readonly RuleTrace[]): Refusal {

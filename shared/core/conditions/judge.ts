@@ -32,8 +32,6 @@ export interface Facts {
   readonly agent: VerifiedAgent | undefined;
 }
 
-export const NO_FACTS: Facts = { build: undefined, teams: new Map(), agent: undefined };
-
 /** Why a condition does not hold. Another build, person or machine may meet it; waiting does not help. */
 export const UNMET_REASONS = [
   'pipeline_not_in_team',

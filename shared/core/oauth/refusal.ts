@@ -70,7 +70,7 @@ type ExplainedAgentReason = Extract<
 >;
 
 /** `detail` names a claim or a header that is wrong. */
-export type AgentTokenRefusal =
+type AgentTokenRefusal =
   | {
       readonly reason: Exclude<AgentTokenReason, ExplainedAgentReason>;
       readonly detail?: string;

@@ -6,11 +6,10 @@ import { durationSchema } from './duration.ts';
 import type { PolicyProblem } from './problems.ts';
 
 /** Of signatures. Source: RFC 7518 section 3.1. */
-export const PROVIDER_ALGORITHMS = ['RS256', 'ES256', 'ES384'] as const;
-export type ProviderAlgorithm = (typeof PROVIDER_ALGORITHMS)[number];
+const PROVIDER_ALGORITHMS = ['RS256', 'ES256', 'ES384'] as const;
 
 /** Who decides the value of a claim: the platform that signs it, or the caller who asks the platform for a token. */
-export const CLAIM_SETTERS = ['platform', 'caller'] as const;
+const CLAIM_SETTERS = ['platform', 'caller'] as const;
 
 /** Seconds. */
 const MIN_TOKEN_LIFETIME = 60;
@@ -38,7 +37,7 @@ const claim = z.strictObject({
   setBy: z.enum(CLAIM_SETTERS),
 });
 
-export const identityProviderSchema = z.strictObject({
+const identityProviderSchema = z.strictObject({
   /** Compared to the letter with `iss`. */
   issuer: httpsUrl,
   /** The address of its JSON Web Key Set. */

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import type { PolicyProblem } from './problems.ts';
 import { uuidSchema } from './rule.ts';
 
-export const TEAM_NAME = /^[a-z0-9][a-z0-9-]{0,99}$/;
+const TEAM_NAME = /^[a-z0-9][a-z0-9-]{0,99}$/;
 
 const teamName = z.string().regex(TEAM_NAME, 'must be lower-case letters, digits and -');
 

@@ -91,7 +91,7 @@ export function changePolicy(keydesk: InProcessKeydesk, change: (policy: Policy)
   keydesk.tokenDeps.policy = { policy: { ...policy, ...change(policy) }, sha256: [...sha256].reverse().join('') };
 }
 
-const TEAM = '0184990a-4782-42b5-afc1-16715b10d000';
+export const TEAM = '0184990a-4782-42b5-afc1-16715b10d000';
 const CREATOR = '0184990a-477b-4fa8-9968-496074483ca1';
 export const APPROVER = '0184990a-477b-4fa8-9968-496074483cb2';
 export const APPROVAL = { step: 'approve', by: 'platform', within: 3600 };

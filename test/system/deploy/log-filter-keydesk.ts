@@ -4,6 +4,7 @@
 import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
 import { openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { AUDIENCE } from '../../fixtures/policies.ts';
+import { TEAM } from '../../http/recorded-requests/requests.ts';
 import { type LogEntry, toLogEntry } from './log-filter-entry.ts';
 
 export const SECOND = 1000;
@@ -44,6 +45,14 @@ credentials:
     serviceAccount:
       pool: [${[4, 5, 6, 7].map((nth) => account(`ci-00${nth}`, project)).join(', ')}]
       scopes: [https://www.googleapis.com/auth/cloud-platform]
+teams: { platform: ${TEAM} }
+identityProviders:
+  agents:
+    issuer: https://issuer.example
+    keys: https://issuer.example/jwks
+    audience: ${AUDIENCE}
+    algorithms: [RS256]
+    claims: { sub: { setBy: platform } }
 rules:
   - name: deploy
     match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: main }
@@ -51,6 +60,14 @@ rules:
   - name: probe
     match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, step_key: canary }
     grants: ${canaryGrants}
+  - name: repair
+    match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: repair }
+    approval: { step: approve, by: platform, within: 1h, not: creator, use: break-glass }
+    grants: [live]
+  - name: machine
+    match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: machine }
+    agent: { provider: agents, claims: { sub: agent } }
+    grants: [live]
   - name: mistake
     match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: mistake }
     grants: [canary-denied]
@@ -88,6 +105,8 @@ export async function openWatchedKeydesk(canaryGrants = '[canary]') {
     finish: (job: Job) => keep(keydesk.notify(keydesk.buildkite.event(job))),
     notify: (body: string, options: Parameters<typeof keydesk.notify>[1]) => keep(keydesk.notify(body, options)),
     call: (url: string, init?: RequestInit) => keep(keydesk.call(url, init)),
+    requestWithForm: (jobToken: string, credential: string, more: Record<string, string>) =>
+      keep(keydesk.requestByForm(jobToken, credential, more)),
     revoke: (accessToken: string) => keep(keydesk.revoke(accessToken)),
     sweep: () => keep(keydesk.sweep()),
   };

@@ -13,6 +13,7 @@ import { changeFirebaseUser } from '../../fixtures/firebase-thief.ts';
 import { measured, runOf, trialOf } from '../../fixtures/live-documents.ts';
 import { enableAccount } from '../../fixtures/operator.ts';
 import { callRaw } from '../../fixtures/raw-request.ts';
+import { readTeam, unblock } from '../../http/recorded-requests/requests.ts';
 import { toLogEntry, toWrittenEntry } from './log-filter-entry.ts';
 import { MINUTE, SECOND, type WatchedKeydesk } from './log-filter-keydesk.ts';
 
@@ -39,6 +40,7 @@ export async function writeEveryLine(watched: WatchedKeydesk): Promise<void> {
   await watched.call(`${keydesk.readerUrl}/blocks`);
   await refuseWebhooks(watched);
   await probe(watched);
+  await breakGlass(watched);
   await endLate(watched);
   await failSweeps(watched);
   await ageTeams(watched);
@@ -104,6 +106,18 @@ async function probe({ keydesk, requestToken, requestWith, revoke, finish }: Wat
   await finish(job);
   const granted = await requestToken(buildkite.startJob({ build_branch: 'mistake' }), 'canary-denied');
   expect(granted.status).toBe(200);
+}
+
+/** A job gets a credential in an emergency, and one without its machine's token gets none. */
+async function breakGlass({ keydesk, requestToken, requestWithForm }: WatchedKeydesk) {
+  const { buildkite } = keydesk;
+  await readTeam(keydesk);
+  const job = buildkite.startJob({ build_branch: 'repair' });
+  await unblock(keydesk, job, { reason: 'The shop is down' });
+  expect((await requestToken(job, 'live')).status).toBe(200);
+  const jobToken = await buildkite.jobToken(buildkite.startJob({ build_branch: 'machine' }));
+  const actor = { actor_token: 'word', actor_token_type: 'urn:ietf:params:oauth:token-type:jwt' };
+  expect((await requestWithForm(jobToken, 'live', actor)).status).toBe(400);
 }
 
 /** Jobs that end at 1:00: one at once, one while its grant document cannot be closed, and two without a webhook. */

@@ -192,11 +192,12 @@ describe('every alert', () => {
     }
   });
 
-  it('pages where access is open that should not be, or nothing is issued, and only then', () => {
+  it('pages where access is open that should not be or that a person has to look at, or nothing is issued, and only then', () => {
     const paging = policies.filter(({ severity }) => severity === 'CRITICAL');
     const open = [
       'revocation-stuck',
       'account-enabled-externally',
+      'break-glass',
       'firebase-user-changed',
       'probe-granted',
       'slo-revocation',
