@@ -80,6 +80,17 @@ describe('an approval whose webhook was lost', () => {
     expect((await request(job)).audit).toMatchObject([{ problem: 'approver_is_creator' }]);
   });
 
+  it('of a step that the wrong person had unblocked is found too', async () => {
+    const { build, step, job } = start();
+    builds().unblock(step, ANNE);
+    await notifyOf(build, step);
+    later(MINUTE);
+    builds().unblock(builds().retry(build, step), BERT);
+    expect((await request(job)).audit).toMatchObject([{ problem: 'approver_is_creator' }]);
+    await sweep();
+    expect(await request(job)).toMatchObject(GRANTED);
+  });
+
   it('is none when two steps of the build have the key', async () => {
     const { build, step, job } = start();
     builds().unblock(step, BERT);
