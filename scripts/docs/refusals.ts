@@ -6,6 +6,8 @@ import type { WebhookRefusalReason } from '../../shared/audit/events/webhook.ts'
 import { WEBHOOK_ADVICE } from '../../shared/audit/events/webhook-advice.ts';
 import { parseExchangeRequest, TOKEN_EXCHANGE } from '../../shared/core/oauth/exchange-request.ts';
 import {
+  AGENT_TOKEN_REASONS,
+  APPROVAL_PROBLEMS,
   EXPLAINED_REASONS,
   type ExplainedReason,
   JOB_TOKEN_REASONS,
@@ -13,7 +15,13 @@ import {
   toWireError,
   type WireError,
 } from '../../shared/core/oauth/refusal.ts';
-import { JOB_TOKEN_ADVICE, REFUSAL_ADVICE } from '../../shared/core/oauth/refusal-advice.ts';
+import {
+  type Advice,
+  AGENT_TOKEN_ADVICE,
+  APPROVAL_ADVICE,
+  JOB_TOKEN_ADVICE,
+  REFUSAL_ADVICE,
+} from '../../shared/core/oauth/refusal-advice.ts';
 import { type Blocks, name, names, table } from './markdown.ts';
 
 type Reason = Refusal['reason'];
@@ -21,7 +29,15 @@ type Reason = Refusal['reason'];
 const REASONS: readonly Reason[] = [
   ...(Object.keys(REFUSAL_ADVICE) as (keyof typeof REFUSAL_ADVICE)[]),
   ...JOB_TOKEN_REASONS,
+  ...AGENT_TOKEN_REASONS,
 ];
+const EXPLAINED_AGENT_REASONS = [
+  'agent_token_audience_wrong',
+  'agent_token_expired',
+  'agent_token_lifetime_too_long',
+  'agent_token_not_yet_valid',
+  'agent_token_issued_in_future',
+] as const satisfies readonly (typeof AGENT_TOKEN_REASONS)[number][];
 /** Refusals whose words name what is wrong: one example of each. */
 const EXAMPLES: readonly Refusal[] = [
   refusalOf(`grant_type=${TOKEN_EXCHANGE}`),
@@ -29,7 +45,11 @@ const EXAMPLES: readonly Refusal[] = [
   refusalOf(`grant_type=${TOKEN_EXCHANGE}&subject_token=x&subject_token_type=x`),
   refusalOf(`grant_type=${TOKEN_EXCHANGE}&actor_token=x`),
   BODY_NOT_ALLOWED,
+  { reason: 'approval_not_accepted', step: '…', problem: 'approver_unknown', trace: [] },
 ];
+
+/** The same reason has other words where it is not a team that is not known. */
+const BUILD_UNKNOWN: Refusal = { reason: 'conditions_unknown', unknown: 'build', trace: [], retryAfter: 0 };
 
 export function refusalTables(): Blocks {
   return {
@@ -38,9 +58,7 @@ export function refusalTables(): Blocks {
       [...errors()].map(([error, { statuses, reasons }]) => [
         name(error),
         [...statuses].sort().join(', '),
-        [...new Set([...reasons].map((reason) => (isCommonTokenReason(reason) ? '`job_token_…`' : name(reason))))].join(
-          ', ',
-        ),
+        [...new Set([...reasons].map((reason) => commonTokenReason(reason) ?? name(reason)))].join(', '),
       ]),
     ),
     refusals: responseTable([
@@ -53,17 +71,29 @@ export function refusalTables(): Blocks {
         const { when, whatToDo } = JOB_TOKEN_ADVICE[reason];
         return [responseCell(explanationOf(reason)), `${name(reason)}. ${when}`, whatToDo] as const;
       }),
-      ...['job_token_missing' as const, ...(Object.keys(REFUSAL_ADVICE) as (keyof typeof REFUSAL_ADVICE)[])].map(
+      [
+        responseCell(responseTo('agent_token_malformed')),
+        '`agent_token_…`. The log has the reason: see [below](#why-a-machines-token-was-not-accepted).',
+        "Check that the variable holds the machine's token and no error message. Then give the operators the request ID.",
+      ],
+      ...EXPLAINED_AGENT_REASONS.map((reason) => {
+        const { when, whatToDo } = AGENT_TOKEN_ADVICE[reason];
+        return [responseCell(explanationOf(reason)), `${name(reason)}. ${when}`, whatToDo] as const;
+      }),
+      ...['job_token_missing' as const, ...(Object.keys(REFUSAL_ADVICE) as (keyof typeof REFUSAL_ADVICE)[])].flatMap(
         (reason) => {
           const { when, whatToDo } = { ...JOB_TOKEN_ADVICE, ...REFUSAL_ADVICE }[reason];
-          return [responseCell(responseTo(reason)), `${name(reason)}. ${when}`, whatToDo] as const;
+          const row = (responses: WireError[]) =>
+            [responseCell(responses), `${name(reason)}. ${when}`, whatToDo] as const;
+          return reason === 'conditions_unknown'
+            ? [row(responsesTo(BUILD_UNKNOWN)), row(responseTo(reason))]
+            : [row(responseTo(reason))];
         },
       ),
     ]),
-    'job tokens': table(
-      ['reason', 'when', 'what to do'],
-      Object.entries(JOB_TOKEN_ADVICE).map(([reason, { when, whatToDo }]) => [name(reason), when, whatToDo]),
-    ),
+    'job tokens': adviceTable('reason', JOB_TOKEN_ADVICE),
+    'machine tokens': adviceTable('reason', AGENT_TOKEN_ADVICE),
+    approvals: adviceTable('`problem`', APPROVAL_ADVICE),
     webhook: responseTable(
       (Object.keys(WEBHOOK_ADVICE) as WebhookRefusalReason[]).map((reason) => {
         const { when, whatToDo } = WEBHOOK_ADVICE[reason];
@@ -75,6 +105,13 @@ export function refusalTables(): Blocks {
   };
 }
 
+function adviceTable(title: string, advice: Readonly<Record<string, Advice>>): string {
+  return table(
+    [title, 'when', 'what to do'],
+    Object.entries(advice).map(([reason, { when, whatToDo }]) => [name(reason), when, whatToDo]),
+  );
+}
+
 /** A response equal to the one of the row before is not repeated. */
 function responseTable(rows: readonly (readonly [response: string, reason: string, whatToDo: string])[]): string {
   return table(
@@ -83,17 +120,23 @@ function responseTable(rows: readonly (readonly [response: string, reason: strin
   );
 }
 
-function isCommonTokenReason(reason: Reason): boolean {
-  return reason !== 'job_token_missing' && (JOB_TOKEN_REASONS as readonly string[]).includes(reason);
+function commonTokenReason(reason: Reason): string | undefined {
+  if ((AGENT_TOKEN_REASONS as readonly string[]).includes(reason)) return '`agent_token_…`';
+  const isJobToken = reason !== 'job_token_missing' && (JOB_TOKEN_REASONS as readonly string[]).includes(reason);
+  return isJobToken ? '`job_token_…`' : undefined;
 }
 
 /** What a verified job of the organization learns. */
-function explanationOf(reason: ExplainedReason): WireError[] {
+function explanationOf(reason: ExplainedReason | (typeof EXPLAINED_AGENT_REASONS)[number]): WireError[] {
   return responsesTo({ reason, received: '…', expected: '…' });
 }
 
 function responseTo(reason: Reason): WireError[] {
-  return responsesTo(refusalFor(reason));
+  const responses = responsesTo(refusalFor(reason));
+  if (reason !== 'approval_not_accepted') return responses;
+  // Its end is another one for each problem: see the table of them.
+  const { approver_unknown } = APPROVAL_PROBLEMS;
+  return responses.map((one) => ({ ...one, description: one.description.replace(approver_unknown, '…') }));
 }
 
 /** The response on the form, and on the Bearer form where that is another one. */
@@ -112,7 +155,15 @@ function refusalOf(form: string): Refusal {
 /** A refusal with every fact that a response may contain: each arm of the type has some of them. */
 function refusalFor(reason: Reason): Refusal {
   const example = EXAMPLES.find((refusal) => refusal.reason === reason);
-  const facts = { missing: ['…'], allow: '…', expected: '…', limit: '…', retryAfter: '…' };
+  const facts = {
+    missing: ['…'],
+    allow: '…',
+    expected: '…',
+    limit: '…',
+    step: '…',
+    provider: '…',
+    retryAfter: '…',
+  };
   return example ?? ({ reason, trace: [], ...facts } as unknown as Refusal);
 }
 

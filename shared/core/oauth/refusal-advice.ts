@@ -1,6 +1,7 @@
 // When each refusal happens and what to do about it, for docs/TROUBLESHOOTING.md and `keydesk explain`: the functions do not load this. The compiler
 // checks that every reason has both. Links are relative to docs/.
 
+import type { ApprovalProblem } from '../conditions/judge.ts';
 import type { AgentTokenReason, JobTokenReason, Refusal } from './refusal.ts';
 
 export interface Advice {
@@ -129,6 +130,47 @@ export const AGENT_TOKEN_ADVICE: Readonly<Record<AgentTokenReason, Advice>> = {
   },
 };
 
+const UNBLOCKED_BY_ANOTHER = 'Start a new build, and let another member of the team unblock its step.';
+
+/** Why an unblocked step is no approval. */
+export const APPROVAL_ADVICE: Readonly<Record<ApprovalProblem, Advice>> = {
+  approver_not_in_team: {
+    when: 'In the last copy of the team `by`, the person who unblocked the step is not a member. They may have joined or left since.',
+    whatToDo:
+      'Let a member unblock the step of a new build. Somebody who has just joined counts after the next copy, in about five minutes: retry the job then.',
+  },
+  approver_is_creator: {
+    when: 'The rule has `not: creator`, and one person started the build and unblocked the step.',
+    whatToDo: UNBLOCKED_BY_ANOTHER,
+  },
+  approver_unknown: { when: 'Buildkite names nobody who unblocked the step.', whatToDo: UNBLOCKED_BY_ANOTHER },
+  creator_unknown: {
+    when: 'The rule has `not: creator`, and Buildkite names nobody who started the build, such as of a scheduled one.',
+    whatToDo: 'Start the build in the web interface or by API. Or remove `not: creator`, if one person may do both.',
+  },
+  approval_expired: {
+    when: 'The step was unblocked longer ago than `within`. A job that renews for longer than `within` ends so too.',
+    whatToDo: 'Start a new build. Raise `within`, if jobs wait or run for longer.',
+  },
+  approval_in_future: {
+    when: "Buildkite's time of the unblock is more than 90 seconds ahead of this service's clock.",
+    whatToDo: 'Two clocks differ. Retry the job. If it continues, report it.',
+  },
+  approval_ambiguous: {
+    when: 'Several steps of the build with the key were unblocked.',
+    whatToDo: 'Give each step of the pipeline a key of its own, and start a new build.',
+  },
+  approval_without_reason: {
+    when: 'The rule has `use: break-glass`, and the build has no metadata `break-glass-reason`.',
+    whatToDo:
+      'Start a new build, and state the reason before the step is unblocked: see [BREAK_GLASS.md](BREAK_GLASS.md).',
+  },
+  build_differs: {
+    when: 'Another build of the pipeline is on record with this number.',
+    whatToDo: 'Start a new build. If that does not help, report it.',
+  },
+};
+
 type OtherReason = Exclude<Refusal['reason'], JobTokenReason | AgentTokenReason>;
 
 /** All other refusals. */
@@ -152,13 +194,13 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
     whatToDo: 'Unblock the step, and send the same request again. The plugin waits for it.',
   },
   approval_not_accepted: {
-    when: 'The step was unblocked, and by the policy that is no approval. `problem` says why.',
-    whatToDo: 'Start a new build, and let somebody unblock it who may.',
+    when: 'The step was unblocked, and by the policy that is no approval. The response and `problem` in the log say why.',
+    whatToDo: 'See [why an approval was not accepted](TROUBLESHOOTING.md#why-an-approval-was-not-accepted).',
   },
   conditions_unknown: {
     when: 'A rule depends on a team or on who started the build. Keydesk did not read that from Buildkite, or longer ago than `limits.teamsMaxAge`.',
     whatToDo:
-      'Wait as `Retry-After` says. If it continues, run `keydesk status`: the sweep needs `KEYDESK_BUILDKITE_TEAMS_API_TOKEN`.',
+      'Wait as `Retry-After` says. If it continues, `unknown` in the log says which of the two it is. For a team, follow [teams-stale](playbooks/teams-stale.md). For a build, see [Approvals](BUILDKITE.md#approvals).',
   },
   agent_token_missing: {
     when: 'The rule has an `agent`, and the request had no token of its identity provider.',

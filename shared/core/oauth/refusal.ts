@@ -181,7 +181,7 @@ export interface WireError {
 const JOB_TOKEN_NOT_ACCEPTED_TEXT =
   "The job token was not accepted. Send what buildkite-agent oidc request-token prints, in a job of the organization that this service is for. The reason is in the service's audit log, under the request ID.";
 
-const APPROVAL_PROBLEMS: Readonly<Record<ApprovalProblem, string>> = {
+export const APPROVAL_PROBLEMS: Readonly<Record<ApprovalProblem, string>> = {
   creator_unknown: 'Buildkite does not say who started the build, and that person may not approve it',
   approver_unknown: 'Buildkite does not say who unblocked it',
   approver_not_in_team: 'who unblocked it is not a member of the team that approves',

@@ -2,7 +2,13 @@
 // somebody who can.
 
 import type { Refusal } from '../oauth/refusal.ts';
-import { AGENT_TOKEN_ADVICE, JOB_TOKEN_ADVICE, REFUSAL_ADVICE } from '../oauth/refusal-advice.ts';
+import {
+  type Advice,
+  AGENT_TOKEN_ADVICE,
+  APPROVAL_ADVICE,
+  JOB_TOKEN_ADVICE,
+  REFUSAL_ADVICE,
+} from '../oauth/refusal-advice.ts';
 import { parseClaims } from '../policy/claims.ts';
 import type { RuleTrace } from '../policy/decide.ts';
 import { visible } from '../policy/visible-text.ts';
@@ -127,7 +133,7 @@ export function explainReason(line: AuditLine): ReasonExplanation {
     ...{ ...JOB_TOKEN_ADVICE, ...AGENT_TOKEN_ADVICE },
     ...REFUSAL_ADVICE,
   };
-  const advice = Object.hasOwn(all, reason) ? all[reason] : undefined;
+  const advice = approvalAdvice(line) ?? (Object.hasOwn(all, reason) ? all[reason] : undefined);
   return {
     reason,
     sides: advice ? SIDES[reason as Refusal['reason']] : [],
@@ -135,6 +141,13 @@ export function explainReason(line: AuditLine): ReasonExplanation {
     whatToDo: toPlain(advice?.whatToDo ?? 'Install the version of keydesk that is deployed.'),
     facts: factsOf(line),
   };
+}
+
+function approvalAdvice({ reason, problem }: AuditLine): Advice | undefined {
+  const known: Readonly<Record<string, Advice>> = APPROVAL_ADVICE;
+  return reason === 'approval_not_accepted' && typeof problem === 'string' && Object.hasOwn(known, problem)
+    ? known[problem]
+    : undefined;
 }
 
 /** Whether the rules of the policy decided, so that its line has the claims of the job. */
