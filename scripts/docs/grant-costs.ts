@@ -47,6 +47,15 @@ export const GRANT_COSTS = {
 /** Reads of an issuance by an instance that has issued within the last minute, to a job without another grant and without a pool. */
 export const BUSY_ISSUE_READS = 2;
 
+/** Reads and writes where a rule demands an approval by a member of one team. */
+export const CONDITION_COSTS = {
+  'an issuance or a renewal, in addition': [2, 0],
+  'the first request before the approval': [3, 1],
+  'each further request before it': [3, 0],
+  '`job.activated`': [1, 1],
+  'recording a team that was read': [1, 1],
+} as const;
+
 /** Reads of a sweep that has nothing to do. */
 export const IDLE_SWEEP_READS = 7;
 
@@ -62,6 +71,10 @@ export function costTables(): Blocks {
         // By TTL: the grant, the job and, for a Firestore token, the grant document.
         return [kind, cost(reads, writes, kind === 'firestore' ? 3 : 2), cost(renewal[0], renewal[1], 0)];
       }),
+    ),
+    'condition costs': table(
+      ['with an approval by a team', 'operations; price of a million'],
+      Object.entries(CONDITION_COSTS).map(([what, [reads, writes]]) => [what, cost(reads, writes, 0)]),
     ),
   };
 }

@@ -2,7 +2,13 @@
 // scripts/docs/grant-costs.ts.
 
 import { describe, expect, it } from 'vitest';
-import { BUSY_ISSUE_READS, COUNTED, GRANT_COSTS, IDLE_SWEEP_READS } from '../../scripts/docs/grant-costs.ts';
+import {
+  BUSY_ISSUE_READS,
+  CONDITION_COSTS,
+  COUNTED,
+  GRANT_COSTS,
+  IDLE_SWEEP_READS,
+} from '../../scripts/docs/grant-costs.ts';
 import { type Counts, CREDENTIALS, type Kind, none, openCountedKeydesk } from '../fixtures/counted-keydesk.ts';
 
 const MINUTE = 60_000;
@@ -50,6 +56,31 @@ describe('the cost of a grant', () => {
       expect({ reads, writes }).toEqual({ reads: BUSY_ISSUE_READS, writes: kind === 'firestore' ? 4 : 3 });
     },
   );
+
+  it('is two reads more by a rule with an approval, and each request before it has reads alone, but for the first', async () => {
+    const keydesk = openCountedKeydesk('firestore', { approval: true });
+    const readsAndWrites = async (work: () => Promise<unknown>) => {
+      const { reads, writes } = await keydesk.counted(work);
+      return [reads, writes];
+    };
+    expect(await readsAndWrites(keydesk.haveTeam)).toEqual(CONDITION_COSTS['recording a team that was read']);
+    const await_ = () => keydesk.awaitApproval(JOB);
+    expect(await readsAndWrites(await_)).toEqual(CONDITION_COSTS['the first request before the approval']);
+    keydesk.later(10_000);
+    expect(await readsAndWrites(await_)).toEqual(CONDITION_COSTS['each further request before it']);
+    expect(await readsAndWrites(keydesk.approve)).toEqual(CONDITION_COSTS['`job.activated`']);
+    const [reads, writes] = GRANT_COSTS.firestore.issue;
+    const more = CONDITION_COSTS['an issuance or a renewal, in addition'];
+    expect(await readsAndWrites(() => keydesk.issueToken(JOB))).toEqual([reads + more[0], writes + more[1]]);
+  });
+
+  it('is one read for each team in each sweep, and one more', async () => {
+    const keydesk = openCountedKeydesk('firestore', { approval: true });
+    await keydesk.recordStart();
+    await keydesk.haveTeam();
+    expect((await keydesk.lookAtTeams()).named).toBe(1);
+    expect(await keydesk.counted(keydesk.lookAtTeams)).toEqual({ ...none(), reads: 2 });
+  });
 
   it('is the same few reads for each sweep that has nothing to do', async () => {
     const { idle } = await lifeOf('firestore');
