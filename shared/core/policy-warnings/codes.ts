@@ -66,6 +66,11 @@ export const WARNINGS = {
     when: 'All claims in `agent` of a rule have `setBy: caller`: who requests the token sets them. They prove nothing about the machine.',
     whatToDo: 'Add a claim that the platform sets, such as its project, its role or its account.',
   },
+  public_issuer: {
+    when: "The provider of `agent` has Google's issuer, which signs tokens for everybody. The rule names no claim that tells your machines from others.",
+    whatToDo:
+      'Name `sub` or `email` of a service account, or `project_id`, `project_number` or `instance_id` of Compute Engine.',
+  },
   other_environment: {
     when: 'Credentials of another environment open the same database or bucket. Or a database has the name of another environment. Or a credential has an account of a project in which another environment has accounts or a database. Pools may share a project that has nothing else. Guards of the other environment do not hold.',
     whatToDo:

@@ -77,16 +77,42 @@ function durationWarnings({ conditions: { approval }, grants }: Rule, index: num
 }
 
 function agentWarnings({ conditions: { agent } }: Rule, index: number, policy: WrittenPolicy): PolicyWarning[] {
-  if (!agent) return [];
-  const declared = policy.identityProviders[agent.provider]?.claims ?? {};
-  const claims = Object.keys(agent.claims);
-  if (claims.some((name) => (Object.hasOwn(declared, name) ? declared[name] : undefined)?.setBy === 'platform'))
-    return [];
+  const provider = agent && policy.identityProviders[agent.provider];
+  if (!agent || !provider) return [];
+  const path = ['rules', index, 'agent', 'claims'];
+  const names = Object.keys(agent.claims);
+  const ofPlatform = names.flatMap((name) => {
+    const declared = Object.hasOwn(provider.claims, name) ? provider.claims[name] : undefined;
+    return declared?.setBy === 'platform' ? [declared.at ?? [name]] : [];
+  });
+  if (ofPlatform.length === 0)
+    return [
+      {
+        code: 'caller_set_claims',
+        path,
+        message: `has only ${names.join(', ')}, which the caller sets who requests the token. Any machine that can have a token of ${agent.provider} meets that. Add a claim that the platform sets.`,
+      },
+    ];
+  if (provider.issuer !== GOOGLE_ISSUER || ofPlatform.some((at) => GOOGLE_OWNERS.includes(at.join('.')))) return [];
   return [
     {
-      code: 'caller_set_claims',
-      path: ['rules', index, 'agent', 'claims'],
-      message: `has only ${claims.join(', ')}, which the caller sets who requests the token. Any machine that can have a token of ${agent.provider} meets that. Add a claim that the platform sets.`,
+      code: 'public_issuer',
+      path,
+      message: `has only ${names.join(', ')}, and ${agent.provider} has Google's issuer: every customer of Google can have such a token for your audience. Add sub or email of a service account, or project_id of Compute Engine.`,
     },
   ];
 }
+
+const GOOGLE_ISSUER = 'https://accounts.google.com';
+/**
+ * Claims by which an account, a project, a machine or an organization is known. Sources: docs.cloud.google.com/compute/docs/instances/verifying-instance-identity,
+ * developers.google.com/identity/openid-connect/openid-connect.
+ */
+const GOOGLE_OWNERS: readonly string[] = [
+  'sub',
+  'email',
+  'azp',
+  'hd',
+  'google.organization_number',
+  ...['project_id', 'project_number', 'instance_id'].map((name) => `google.compute_engine.${name}`),
+];

@@ -268,6 +268,20 @@ const machine =
     data.rules[1].agent = { provider: 'aws', claims: { role: 'ci', zone: 'a' } };
   };
 
+/** A machine at Google, by a claim at this path. */
+const google =
+  (...at: string[]): Change =>
+  (data) => {
+    const name = at.at(-1) ?? '';
+    data.identityProviders = {
+      google: {
+        ...{ issuer: 'https://accounts.google.com', keys: 'https://www.googleapis.com/oauth2/v3/certs' },
+        ...{ audience: 'keydesk', algorithms: ['RS256'], claims: { [name]: { at, setBy: 'platform' } } },
+      },
+    };
+    data.rules[1].agent = { provider: 'google', claims: { [name]: 'a' } };
+  };
+
 const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Change[]][] = [
   ...[';', ',', '"', '”'].map((ending): [WarningCode, string, string, Change] => [
     'stray_character',
@@ -357,6 +371,8 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
   ['pattern_syntax', 'a pattern of steps', 'rules.1.approval.step', approval({ step: 'approve-*' })],
   ['impossible_value', 'the label of a step', 'rules.1.approval.step', approval({ step: 'Approve production' })],
   ['caller_set_claims', 'claims that the caller sets', 'rules.1.agent.claims', machine('caller')],
+  ['public_issuer', 'a zone of Google', 'rules.1.agent.claims', google('google', 'compute_engine', 'zone')],
+  ['public_issuer', 'a claim of a name that Google has elsewhere', 'rules.1.agent.claims', google('x', 'project_id')],
   [
     'duplicate_entry',
     'a value of a machine twice',
@@ -770,6 +786,8 @@ const release = (claims: object) => match({ pipeline: 'release', build_source: [
 
 /** Changes that nearly give a warning. */
 const NEARLY: readonly [what: string, ...changes: Change[]][] = [
+  ['a service account of Google', google('sub')],
+  ['a project of Google', google('google', 'compute_engine', 'project_id')],
   [
     'pools of two environments in one project that has nothing else',
     (data) => {
