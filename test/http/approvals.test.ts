@@ -14,6 +14,7 @@ import {
   openApprovalSetting,
   STEP,
 } from './approval-setting.ts';
+import { sign } from './valid-webhook.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -109,6 +110,34 @@ describe('an approval that a webhook reports', () => {
       expect(refused.audit).toMatchObject([{ reason: 'approval_not_accepted', problem: 'approver_is_creator' }]);
     },
   );
+
+  it('is nothing without a valid signature, or with one that is more than five minutes old', async () => {
+    const { build, step, job } = start();
+    const forged = structuredClone(step);
+    builds().unblock(forged, BERT);
+    const body = builds().stepEvent(build, forged);
+    const seconds = Math.floor(setting.keydesk.clock.now() / 1000);
+    for (const signature of [
+      sign(seconds, body, 'another key'),
+      sign(seconds, `${body} `),
+      sign(seconds - 301, body),
+    ]) {
+      const { status, audit } = await setting.keydesk.notify(body, { signature });
+      expect([status, audit[0].event]).toEqual([401, 'webhook.refused']);
+    }
+    expect(await recordOf(build)).toBeUndefined();
+    expect(await request(job)).toMatchObject(PENDING);
+  });
+
+  // Buildkite's own look at the build is not compared with it.
+  it('is believed by its signature alone: the holder of the key can write it', async () => {
+    const { build, step, job } = start();
+    const forged = structuredClone(step);
+    builds().unblock(forged, BERT);
+    await setting.keydesk.notify(builds().stepEvent(build, forged));
+    expect(step).toMatchObject({ unblocked_by: null });
+    expect(await request(job)).toMatchObject(GRANTED);
+  });
 
   it('is none when two steps of the build have the key', async () => {
     const { build, step, job } = start();
