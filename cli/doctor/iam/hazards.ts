@@ -115,7 +115,7 @@ export const HAZARDS = {
     ]),
     texts: {
       severity: 'error',
-      why: 'Who knows the webhook token forges the end of any job. Who knows the API token reads builds at Buildkite. Who adds a version chooses the token.',
+      why: 'Who knows the webhook token forges the end of any job, and the approval of any build. Who knows the API token reads builds at Buildkite. Who adds a version chooses the token.',
     },
   },
   others_may_change_archives: {
