@@ -69,6 +69,12 @@ describe('the tests of a company fail', () => {
     ],
     ['regulated', 'a path is added', 'path: "health/{check}"', 'path: "payments/{check}"'],
     ['regulated', 'a prefix is removed', '      prefix: ci/\n', ''],
+    [
+      'regulated',
+      'an approval of one’s own is let in',
+      ', not: creator }\n    grants: [release',
+      ' }\n    grants: [release',
+    ],
     ['regulated', 'a runner is removed', '      runner_environment: self-hosted\n', ''],
     [
       'regulated',
