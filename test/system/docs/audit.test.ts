@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../../sandbox/functions.ts';
 import { EVENTS } from '../../../shared/audit/events.ts';
+import { conditionBasisSchema } from '../../../shared/core/conditions/basis.ts';
 import { openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 
 const FOLDER = join(ROOT, 'deploy', 'audit');
@@ -27,6 +28,9 @@ const AUDIT_LOG = [
   ...['request', 'request.parent', ...ASKED.map((name) => `request.${name}`)],
 ];
 
+/** Of the basis of a grant. No rule of this policy has conditions. */
+const approval = conditionBasisSchema.shape.approval.unwrap().shape;
+
 const fieldsIn = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, field = '']) => field);
 const namesOf = (values: readonly unknown[]) =>
   new Set(values.flatMap((value) => (typeof value === 'object' && value !== null ? Object.keys(value) : [])));
@@ -40,6 +44,10 @@ describe('the queries over the lines of Keydesk', () => {
     for (const credential of ['staging-config', 'staging-export', 'staging-admin', 'no-such-credential'])
       await keydesk.requestByForm(await buildkite.jobToken(job), credential);
     await keydesk.notify(buildkite.event(job));
+    const build = buildkite.builds.start();
+    const step = buildkite.builds.addBlockStep(build, 'approve');
+    buildkite.builds.unblock(step, null);
+    await keydesk.notify(buildkite.builds.stepEvent(build, step));
   });
   afterAll(() => keydesk.close());
 
@@ -49,12 +57,14 @@ describe('the queries over the lines of Keydesk', () => {
       const text = read(file);
       const labels = namesOf(keydesk.audit.map((line) => line[LABELS]));
       const payload = namesOf(keydesk.audit);
+      const ofApproval = new Set(Object.keys(approval).map((name) => `conditions.approval.${name}`));
       const ofJob = namesOf(keydesk.audit.map(({ job }) => job));
       const named = fieldsIn(text, /\b(?:jsonPayload|labels)\.([a-z_0-9.]+)/g);
       expect(named.length).toBeGreaterThan(0);
       expect(fieldsIn(text, /\blabels\.([a-z_]+)/g).filter((name) => !labels.has(name))).toEqual([]);
       const unknown = fieldsIn(text, /\bjsonPayload\.([a-z_0-9.]+)/g).filter(
-        (name) => !(name.startsWith('job.') ? ofJob.has(name.slice('job.'.length)) : payload.has(name)),
+        (name) =>
+          !(name.startsWith('job.') ? ofJob.has(name.slice('job.'.length)) : payload.has(name) || ofApproval.has(name)),
       );
       expect(unknown).toEqual([]);
     },
