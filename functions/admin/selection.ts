@@ -2,7 +2,13 @@
 // would block nothing.
 
 import { closestName } from '../../shared/core/closest-name.ts';
-import { EXACT_FIELDS, type ExactField, type Selector, selectedValues } from '../../shared/core/kill-switch.ts';
+import {
+  EXACT_FIELDS,
+  type ExactField,
+  type Selector,
+  selectedValues,
+  selects,
+} from '../../shared/core/kill-switch.ts';
 import type { KillRequest } from '../../shared/core/operator-api/admin.ts';
 import { describeSelector, fromWire } from '../../shared/core/operator-api/selector.ts';
 import type { Policy } from '../../shared/core/policy/policy.ts';
@@ -63,14 +69,18 @@ export function nothingMatches(selector: Selector): Failure {
   );
 }
 
-async function isOnRecord(
-  { readerLedger, deploymentLedger }: Deps,
-  field: ExactField,
-  value: string,
-): Promise<boolean> {
+async function isOnRecord(deps: Deps, field: ExactField, value: string): Promise<boolean> {
+  const { readerLedger, deploymentLedger } = deps;
   if (await readerLedger.everHad(field, value)) return true;
-  // A grant that was renewed under a later policy names the earlier one in a list that no query finds.
+  // A grant that was renewed names its earlier policy and approver in a list that no query finds.
+  if (field === 'approved_by') return approvedBefore(deps, value);
   return field === 'policy_sha256' && (await deploymentLedger.policy(value)) !== undefined;
+}
+
+async function approvedBefore({ killSwitchLedger }: Deps, approved_by: string): Promise<boolean> {
+  for await (const { grants } of killSwitchLedger.liveGrants())
+    if (grants.some((grant) => selects({ approved_by }, grant))) return true;
+  return false;
 }
 
 function namesOf(policy: Policy | undefined, field: ExactField): string[] {

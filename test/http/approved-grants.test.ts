@@ -73,7 +73,7 @@ describe('a grant by a rule with an approval', () => {
     keydesk.requestByPath(await keydesk.buildkite.jobToken(job), credential);
   const kill = (selector: object, block = false) =>
     keydesk.asPerson(`${keydesk.adminUrl}/kill`, {
-      body: { id: crypto.randomUUID(), selector, reason: 'a test', block, unknown_ok: true },
+      body: { id: crypto.randomUUID(), selector, reason: 'a test', block },
     });
 
   it('waits for the approval, and is then issued to the same job, without a restart', async () => {
@@ -148,6 +148,22 @@ describe('a grant by a rule with an approval', () => {
     await approve(other);
     expect((await request(other)).json.error).toBe('invalid_grant');
     expect((await request(other, 'free')).status).toBe(200);
+  });
+
+  it('ends by an approver of whom nothing but an earlier token is left', async () => {
+    const job = keydesk.buildkite.startJob();
+    const step_id = '0184990a-477b-4fa8-9968-496074483d00';
+    await approve(job, { step_id });
+    const { json } = await request(job);
+    const CAROL = '0184990d-0000-4000-8000-0000000ca401';
+    await haveTeam([ALICE, CAROL]);
+    // The step is retried: one unblock of the step, and then another.
+    keydesk.clock.advance(MINUTE);
+    await approve(job, { step_id, job_id: '0184990a-477b-4fa8-9968-496074483c02', unblocked_by: CAROL });
+    expect((await request(job)).status).toBe(200);
+    expect((await kill({ approved_by: BOB })).json.error).toBe('nothing_selected');
+    expect((await kill({ approved_by: ALICE })).json.counts.revoked).toBe(1);
+    expect((await keydesk.introspect(json.access_token)).json.active).toBe(false);
   });
 
   it('is issued in an emergency only with a reason, and the log says so with each token, as CRITICAL', async () => {

@@ -180,7 +180,8 @@ const KEPT_FROM = {
 /** Fields of a document that single-field indexes are kept of: those that are asked for. Each is a write more. */
 const INDEXED: Readonly<Record<string, readonly string[]>> = {
   grants: [
-    ...['credential', 'ending_since', 'environment', 'policy_sha256', 'service_account', 'state'],
+    ...['conditions.approval.approved_by', 'credential', 'ending_since', 'environment', 'policy_sha256'],
+    ...['service_account', 'state'],
     ...['agent_id', 'build_branch', 'build_tag', 'id', 'organization_id', 'organization_slug', 'pipeline_id'].map(
       (claim) => `subject.${claim}`,
     ),
@@ -266,11 +267,11 @@ describe('firestore.indexes.json', () => {
   it.each(Object.keys(INDEXED))('indexes only the fields that queries use: %s', (collection) => {
     const exempted = indexFile.fieldOverrides.filter(({ collectionGroup }) => collectionGroup === collection);
     const left = (FIELDS[collection] ?? []).filter(
-      // An exemption of a map holds for its fields too; the subject has none.
+      // An exemption of a map holds for its fields too. These have none.
       (field) =>
-        (!field.includes('.') || field.startsWith('subject.')) &&
-        field !== 'subject' &&
-        !exempted.some(({ fieldPath }) => fieldPath === field),
+        (!field.includes('.') || /^(?:subject|conditions)\./.test(field)) &&
+        !['subject', 'conditions', 'conditions.approval'].includes(field) &&
+        !exempted.some(({ fieldPath }) => `${field}.`.startsWith(`${fieldPath}.`)),
     );
     expect(left).toEqual(INDEXED[collection]);
   });
