@@ -150,7 +150,7 @@ describe('a grant by a rule with an approval', () => {
     expect((await request(other, 'free')).status).toBe(200);
   });
 
-  it('ends by an approver of whom nothing but an earlier token is left', async () => {
+  it('ends by the approver of an earlier token, which is still accepted', async () => {
     const job = keydesk.buildkite.startJob();
     const step_id = '0184990a-477b-4fa8-9968-496074483d00';
     await approve(job, { step_id });
