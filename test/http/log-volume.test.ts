@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 
+import { openApprovalSetting } from './approval-setting.ts';
+
 const MINUTE = 60_000;
 const PAGE = readFileSync(new URL('../../docs/OPERATIONS.md', import.meta.url), 'utf8');
 
@@ -58,4 +60,16 @@ it('is at most what the page says for a renewal', async () => {
   const measured = await kilobytesOf(request);
   expect(measured).toBeLessThanOrEqual(stated('each renewal'));
   expect(measured).toBeGreaterThan(stated('each renewal') - 1.5);
+});
+
+it('is at most what the page says for a request of a job that waits for an approval', async () => {
+  const setting = await openApprovalSetting();
+  const { job } = setting.start();
+  await setting.request(job);
+  const before = setting.keydesk.lines.length;
+  expect((await setting.request(job)).json.error).toBe('authorization_pending');
+  const measured = Buffer.byteLength(setting.keydesk.lines.slice(before).join('\n')) / 1024;
+  await setting.keydesk.close();
+  expect(measured).toBeLessThanOrEqual(stated('each request of a job that waits'));
+  expect(measured).toBeGreaterThan(stated('each request of a job that waits') - 0.5);
 });
