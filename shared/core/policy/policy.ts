@@ -3,6 +3,7 @@
 
 import * as z from 'zod';
 import { acceptSchema } from './accept.ts';
+import { breakGlassProblems } from './break-glass.ts';
 import { type Credential, credentialSchema, nameSchema } from './credential.ts';
 import { databaseSchema, resolveDatabase, tenantProblems } from './databases.ts';
 import { durationSchema } from './duration.ts';
@@ -85,6 +86,7 @@ export function parsePolicyData(
     ...teamProblems(result.data.teams),
     ...providerProblems(result.data.identityProviders),
     ...environmentProblems(result.data),
+    ...breakGlassProblems(policy.rules),
     ...tenantProblems(policy.credentials),
   ];
   return problems.length > 0 ? { problems } : { policy: deepFreeze(policy), written: result.data };
