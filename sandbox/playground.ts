@@ -4,7 +4,7 @@
 import { MATCHABLE_CLAIMS } from '../shared/core/policy/claims.ts';
 import type { Environment } from './environment.ts';
 import { type ExampleClaims, exampleJobFor } from './example-job.ts';
-import type { Job } from './fakes/buildkite/buildkite.ts';
+import type { Job } from './fakes/buildkite/job.ts';
 import { jobEnvironment } from './job-environment.ts';
 import { jsonServer, type LocalRequest, type LocalResponse } from './local-server.ts';
 import { CURL, quoted } from './shell-text.ts';
