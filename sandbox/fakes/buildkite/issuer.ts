@@ -6,7 +6,7 @@ import type { LocalReply, LocalRequest } from '../../local-server.ts';
 import { DEFAULT_LIFETIME, mustBeRequested, REQUESTABLE_CLAIMS, type RequestedToken } from './agent-api.ts';
 import { claimsOfJob, type Job, type Organization } from './job.ts';
 
-export interface JobTokenOptions {
+interface JobTokenOptions {
   readonly audience?: unknown;
   /** Seconds. */
   readonly lifetime?: number;
