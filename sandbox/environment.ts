@@ -63,7 +63,7 @@ export interface EnvironmentOptions {
   readonly policy: Policy;
   /** The absolute path of the policy's file. */
   readonly policyFile: string;
-  /** The project of the ledger. Environments that use one emulator at once need one each. Default: that of LEDGER. */
+  /** The project of the ledger. Environments that use one emulator at once need one each. Default: the one in LEDGER. */
   readonly ledgerProject?: string | undefined;
   /** Takes every line that the functions log. */
   readonly onLine?: (line: string) => void;

@@ -122,11 +122,14 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
   return succeeded === true || (succeeded === undefined && !once) ? 0 : 1;
 }
 
+/** Whose documents jobs read and write. */
+const PLAYED_PROJECTS = { demo: 'acme-staging', approvals: 'acme-production' } as const;
+
 /** The addresses, by the names that the demo uses. */
 function addressLines(environment: Environment, play: SandboxOptions['play']): string[] {
   const { token, webhook, sweep, reader, admin, google, firestoreHost, firestoreStartedBy } = environment;
-  const [name, path] =
-    play === 'demo' ? ['DOCUMENTS', '/v1/projects/acme-staging/databases/(default)/documents'] : ['FIRESTORE', ''];
+  const shown = play && `/v1/projects/${PLAYED_PROJECTS[play]}/databases/(default)/documents`;
+  const [name, path] = shown === undefined ? ['FIRESTORE', ''] : ['DOCUMENTS', shown];
   return [
     '',
     `KEYDESK    ${token.url}   the function token, which issues credentials`,
@@ -146,7 +149,7 @@ function conditionLines({ policy, buildkite, machines }: Environment): string[] 
   return [
     ...(Object.keys(policy.teams).length > 0
       ? [
-          `BUILDKITE  ${buildkite.url}   a fake of Buildkite. Alice starts builds and Bob approves them: both are in every team of the policy. Carol is in none`,
+          `BUILDKITE  ${buildkite.url}   a fake of Buildkite. Alice starts builds and Bob approves them: both are in every team of the policy. Carol is in none. Call the sweep once an hour: it reads the teams`,
         ]
       : []),
     ...(provider === undefined ? [] : [`MACHINE    ${machines.tokenUrlOf(provider)}   issues tokens of the machine`]),

@@ -1,23 +1,13 @@
 // The sandbox's shell with a policy of the user. With the example policy: shell.test.ts.
 
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { ROOT } from '../../../sandbox/functions.ts';
 import { writePlaysPolicy } from '../../fixtures/plays-policy.ts';
 import { TWO_DATABASES_POLICY } from '../../fixtures/two-databases.ts';
 import { partsOf, runInShell } from './sandbox-shell.ts';
-
-/** As in examples/approvals/pipeline.yml, with a command that needs nothing. */
-const STEP = `
-steps:
-  - key: deploy
-    command: 'true'
-    plugins:
-      - acme/keydesk#v0.1.0:
-          url: https://keydesk.acme.example
-          credentials: production-config
-`;
 
 it('runs a policy of the user, and leaves no file behind', async () => {
   const temporary = mkdtempSync(join(tmpdir(), 'keydesk-shell-test-'));
@@ -62,7 +52,8 @@ unblock > /dev/null
 step "$STEP_FILE" deploy
 `;
   const step = join(policyFile, '..', 'pipeline.yml');
-  writeFileSync(step, STEP);
+  const pipeline = readFileSync(join(ROOT, 'examples/approvals/pipeline.yml'), 'utf8');
+  writeFileSync(step, pipeline.replaceAll('acme-production', 'shell-plays-production'));
   const { exitCode, stdout, stderr } = await runInShell(`STEP_FILE='${step}'\n${text}`, policyFile, ledgerProject);
   remove();
   expect(exitCode, stderr).toBe(0);
@@ -73,4 +64,18 @@ step "$STEP_FILE" deploy
   expect(parts.get('refused')).not.toContain('eyJ');
   expect(parts.get('machine')).toMatch(/^eyJ\S+\n.*no identity provider other\nexit 1\n$/);
   expect(parts.get('step')).toContain('production-config: released');
+});
+
+it('runs the commands of docs/BREAK_GLASS.md', async () => {
+  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+  const [, start = '', commands = ''] = /```sh\n(npm start .*)\n([\s\S]*?)```/.exec(read('docs/BREAK_GLASS.md')) ?? [];
+  const [, example = ''] = /--policy (\S+) --shell$/.exec(start) ?? [];
+  const { policyFile, ledgerProject, remove } = writePlaysPolicy('break-glass-page', read(example));
+  const { exitCode, stdout, stderr } = await runInShell(commands, policyFile, ledgerProject);
+  remove();
+  expect(exitCode, stderr).toBe(0);
+  const shown = ['authorization_pending', '{"result":"build_recorded"}', '"access_token":', '"revoked":1,', 'revoked'];
+  const places = shown.map((text) => stdout.lastIndexOf(text));
+  expect(places).not.toContain(-1);
+  expect(places).toEqual(places.toSorted((left, right) => left - right));
 });
