@@ -1,6 +1,6 @@
 // The environment variables that point each client at the sandbox: one table for `npm start -- --shell` and docs/CLIENTS.md.
 
-import { PERSONAL_API_TOKEN } from './fakes/buildkite/buildkite.ts';
+import { PERSONAL_API_TOKEN } from './fakes/buildkite/rest-api.ts';
 
 /** Where the sandbox's servers are, and the files that clients need. */
 export interface SandboxPlaces {

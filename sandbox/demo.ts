@@ -1,40 +1,26 @@
 // The demo: one job from its start to its end, with real curl. The job requests credentials and uses them, also where it may
 // not. Then it finishes, and its credentials end. Each step compares the response with the expected one.
 
-import { systemClock } from '../shared/runtime/clock.ts';
-import { type CurlResponse, curl, hideTokens, parse, plainDocument } from './curl.ts';
+import { type CurlResponse, curl, parse, plainDocument } from './curl.ts';
 import { type Environment, LEDGER } from './environment.ts';
+import { lineOf } from './function-log.ts';
+import { notify } from './notify.ts';
+import { type Step, Steps } from './steps.ts';
 
 /** The claims of the demo's job, by the names of the example policy. */
-export const DEMO_CLAIMS = { pipeline_slug: 'web' };
-
-export interface Step {
-  readonly title: string;
-  readonly shown: string;
-  readonly status: number;
-  readonly body: string;
-  /** The message of the request's log line, where the log says more than the response. */
-  readonly logged?: string;
-  /** What was expected and did not happen; undefined when the step passed. */
-  readonly problem: string | undefined;
-}
+const DEMO_CLAIMS = { pipeline_slug: 'web' };
+export const DEMO_JOB = { claims: DEMO_CLAIMS, conditions: {} };
 
 /** Runs the demo; calls `onStep` after each step. @returns whether all steps passed */
 export async function runDemo(environment: Environment, onStep: (step: Step) => void): Promise<boolean> {
-  let succeeded = true;
+  const steps = new Steps(onStep);
   const step = (
     title: string,
     shown: string,
-    { status, body }: CurlResponse,
+    response: CurlResponse,
     expected: Record<string, boolean>,
     line?: string,
-  ) => {
-    const unmet = Object.entries(expected).filter(([, met]) => !met);
-    const problem = unmet.length > 0 ? unmet.map(([expectation]) => expectation).join('; ') : undefined;
-    succeeded &&= problem === undefined;
-    const logged = line === undefined ? {} : { logged: String(parse(line).message) };
-    onStep({ title, shown, status, body: hideTokens(body), ...logged, problem });
-  };
+  ) => steps.report({ title, shown, response, expected, ...(line === undefined ? {} : { line }) });
 
   const { buildkite } = environment;
   const job = buildkite.startJob(DEMO_CLAIMS);
@@ -105,7 +91,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
     pipeline_slug: 'other',
   });
   const foreign = await requestToken(await buildkite.jobToken(foreignJob));
-  const foreignLine = await lineOf(environment, parse(foreign.body).request_id);
+  const foreignLine = await lineOf(environment, foreign.body);
   step(
     'A job of another pipeline requests "staging-config": refused. Only the log has the reason',
     requestShown,
@@ -120,7 +106,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
   );
 
   const forged = await requestToken(await forge(jobToken));
-  const forgedLine = await lineOf(environment, parse(forged.body).request_id);
+  const forgedLine = await lineOf(environment, forged.body);
   step(
     'A forged job token: refused, with one response for every invalid token. Only the log has the reason',
     requestShown,
@@ -184,7 +170,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
   });
 
   const body = buildkite.event(job);
-  const finished = await notify(environment, body, buildkite.signature(body));
+  const finished = await notify(environment, body);
   step(
     "The job finishes. Buildkite sends its signed webhook, and Keydesk ends the job's grants",
     'curl -H "X-Buildkite-Signature: $SIGNATURE" -d @job.finished $WEBHOOK/',
@@ -269,22 +255,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
     wrong,
     { 'status 401': wrong.status === 401 },
   );
-  return succeeded;
-}
-
-/** Buildkite's side of a webhook. */
-function notify(environment: Environment, body: string, signature: string): Promise<CurlResponse> {
-  return curl(
-    '-X',
-    'POST',
-    '-H',
-    'Content-Type: application/json',
-    '-H',
-    `X-Buildkite-Signature: ${signature}`,
-    '--data-binary',
-    body,
-    `${environment.webhook.url}/`,
-  );
+  return steps.succeeded;
 }
 
 /** The same token with a changed claim, so that the signature is wrong. */
@@ -293,14 +264,4 @@ async function forge(jobToken: string): Promise<string> {
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
   const forged = Buffer.from(JSON.stringify({ ...claims, build_branch: 'release/1' })).toString('base64url');
   return [header, forged, signature].join('.');
-}
-
-/** The log line of a request. The functions write it before they respond; it arrives here a moment later. */
-async function lineOf(environment: Environment, requestId: unknown): Promise<string> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const line = environment.log.find((candidate) => candidate.includes(String(requestId)));
-    if (line) return line;
-    await systemClock.sleep(20);
-  }
-  return '';
 }

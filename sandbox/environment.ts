@@ -1,25 +1,38 @@
 // Keydesk on one machine: both emulators, the fake Buildkite, the fake Google and the functions.
 
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { accountsOf } from '../shared/core/kinds/kinds.ts';
+import { namedTeams } from '../shared/core/policy/named-teams.ts';
 import type { Policy } from '../shared/core/policy/policy.ts';
 import { databasesOf, newRulesFile } from '../shared/core/security-rules/generate.ts';
 import { chooseFirestore, putRules, startAuth } from './emulators.ts';
-import { API_TOKEN, type FakeBuildkite, startFakeBuildkite } from './fakes/buildkite/buildkite.ts';
+import { type FakeBuildkite, startFakeBuildkite } from './fakes/buildkite/buildkite.ts';
 import type { FakePipeline } from './fakes/buildkite/organization.ts';
+import { API_TOKEN } from './fakes/buildkite/rest-api.ts';
 import { TEAMS_API_TOKEN } from './fakes/buildkite/teams.ts';
 import { type FakeGoogle, startFakeGoogle } from './fakes/google/google.ts';
 import { GCLOUD_CLIENT_ID } from './fakes/google/people.ts';
+import type { DeclaredIssuers } from './fakes/issuers/declared.ts';
 import { type FunctionName, type RunningFunction, startFunction } from './functions.ts';
+import { startMachines, withFakeIssuers } from './machines.ts';
+import { createPeople, type People } from './people.ts';
 import { NO_PROGRESS, type Progress } from './progress.ts';
+import { readTeams } from './read-teams.ts';
 
 export const LEDGER = { project: 'keydesk-sandbox', database: 'ledger' };
 const WEBHOOK_TOKEN = 'sandbox-webhook-token';
 
 export interface Environment {
   readonly policy: Policy;
-  /** The absolute path of the policy's file. */
+  /** The absolute path of the file of the policy in force: a copy where the sandbox has fakes of its identity providers. */
   readonly policyFile: string;
   readonly buildkite: FakeBuildkite;
+  /** Members of the organization at Buildkite. */
+  readonly people: People;
+  /** The identity providers of the policy. */
+  readonly machines: DeclaredIssuers;
   readonly google: FakeGoogle;
   readonly firestoreHost: string;
   readonly firestoreStartedBy: string;
@@ -50,6 +63,8 @@ export interface EnvironmentOptions {
   readonly policy: Policy;
   /** The absolute path of the policy's file. */
   readonly policyFile: string;
+  /** The project of the ledger. Environments that use one emulator at once need one each. Default: the one in LEDGER. */
+  readonly ledgerProject?: string | undefined;
   /** Takes every line that the functions log. */
   readonly onLine?: (line: string) => void;
   readonly progress?: Progress;
@@ -61,7 +76,7 @@ function toFake(pipelines: Policy['pipelines']): FakePipeline[] {
 
 /** Starts everything that the policy names: its projects, databases with their generated rules, accounts and buckets. */
 export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
-  const { policy, policyFile, onLine = () => {}, progress = NO_PROGRESS } = options;
+  const { policy, ledgerProject = LEDGER.project, onLine = () => {}, progress = NO_PROGRESS } = options;
   const startFirestore = await chooseFirestore();
   const starting: Promise<unknown>[] = [];
   const closing: (() => Promise<unknown>)[] = [];
@@ -79,7 +94,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       return kept;
     };
     const { organization, audience } = policy;
-    const [firestore, auth, buildkite, google] = await Promise.all([
+    const [firestore, auth, buildkite, google, machines] = await Promise.all([
       keep(progress.step('the Firestore emulator', 'Java, about 10 s', startFirestore), (emulator) => emulator.stop()),
       keep(progress.step('the Auth emulator', 'firebase-tools, about 10 s', startAuth), (emulator) => emulator.stop()),
       keep(
@@ -94,13 +109,17 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       keep(startFakeGoogle({ accounts: policyAccounts(policy), buckets: policyBuckets(policy) }), (server) =>
         server.close(),
       ),
+      keep(startMachines(policy), (issuers) => issuers.close()),
     ]);
+    const people = createPeople(buildkite, policy);
+    const inForce = policyInForce(options, machines);
+    closing.push(async () => inForce.remove());
     for (const name of databasesOf(policy))
       await putRules(firestore.host, name.project, name.database, newRulesFile(policy, name));
 
     const log: string[] = [];
     const settings = {
-      GOOGLE_CLOUD_PROJECT: LEDGER.project,
+      GOOGLE_CLOUD_PROJECT: ledgerProject,
       KEYDESK_DATABASE: LEDGER.database,
       KEYDESK_ISSUER: buildkite.url,
       KEYDESK_IAMCREDENTIALS_URL: google.url,
@@ -141,19 +160,25 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     };
     const [token, webhook, sweep, reader, admin] = await progress.step('the five functions', 'about 5 s', () =>
       Promise.all([
-        serve('token', { KEYDESK_POLICY: policyFile }),
+        serve('token', { KEYDESK_POLICY: inForce.file }),
         serve('webhook', { KEYDESK_WEBHOOK_TOKENS: WEBHOOK_TOKEN }, ping),
         serve('sweep', { KEYDESK_BUILDKITE_API_TOKEN: API_TOKEN, KEYDESK_BUILDKITE_TEAMS_API_TOKEN: TEAMS_API_TOKEN }),
         serve('reader', forPeople, asPerson),
         serve('admin', forPeople, asPerson),
       ]),
     );
+    if (namedTeams(policy).teams.length > 0)
+      await progress.step('the first sweep', 'it reads the teams of the policy', () =>
+        readTeams({ policy, sweep, log }),
+      );
     const { host: firestoreHost, startedBy: firestoreStartedBy } = firestore;
     return {
       policy,
-      policyFile,
+      policyFile: inForce.file,
       buildkite,
+      people,
       google,
+      machines,
       firestoreHost,
       firestoreStartedBy,
       token,
@@ -168,4 +193,17 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     await close();
     throw error;
   }
+}
+
+/** The file that `token` reads: the user's, or a copy in which the fakes are the identity providers. */
+function policyInForce(
+  { policy, policyFile }: Pick<EnvironmentOptions, 'policy' | 'policyFile'>,
+  machines: DeclaredIssuers,
+): { readonly file: string; readonly remove: () => void } {
+  const providers = Object.keys(policy.identityProviders);
+  if (providers.length === 0) return { file: policyFile, remove: () => {} };
+  const folder = mkdtempSync(join(tmpdir(), 'keydesk-policy-in-force-'));
+  const file = join(folder, basename(policyFile));
+  writeFileSync(file, withFakeIssuers(readFileSync(policyFile, 'utf8'), providers, machines));
+  return { file, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }

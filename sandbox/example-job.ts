@@ -1,7 +1,8 @@
 // Derives an example job from a rule of a policy: a job whose claims fit the rule's patterns, so that the rule grants it a
-// credential. Pure. It finds no job for a rule whose patterns contradict each other or what Buildkite sends.
+// credential once its conditions are met. Pure. It finds no job for a rule whose patterns contradict each other or what Buildkite sends.
 
 import { type JobClaims, parseClaims } from '../shared/core/policy/claims.ts';
+import type { Conditions } from '../shared/core/policy/conditions.ts';
 import { decide } from '../shared/core/policy/decide.ts';
 import { matchesPattern } from '../shared/core/policy/pattern.ts';
 import type { Policy } from '../shared/core/policy/policy.ts';
@@ -13,6 +14,8 @@ export type ExampleClaims = Readonly<Record<string, string | number | undefined>
 export interface ExampleJob {
   readonly rule: string;
   readonly claims: ExampleClaims;
+  /** What the rule demands beyond the claims. */
+  readonly conditions: Conditions;
 }
 
 /** Values to try for a pattern, before one is made of the pattern itself. */
@@ -26,6 +29,7 @@ const UUID_TEMPLATE = '0184990a-4782-42b5-afc1-16715b10b1f0';
 /** What every job has, for the decision; the fake Buildkite has its own. */
 const BASE = {
   pipeline_slug: 'app',
+  pipeline_id: UUID_TEMPLATE,
   build_number: 42,
   build_branch: 'main',
   build_commit: COMMON.build_commit?.[0],
@@ -40,19 +44,31 @@ const BASE = {
 export function exampleJobFor(policy: Policy, credential: string): ExampleJob | undefined {
   for (const rule of policy.rules) {
     if (!rule.grants.includes(credential)) continue;
-    const claims = claimsFor(policy, rule);
-    if (claims && isGranted(policy, claims, credential)) return { rule: rule.name, claims };
+    const claims = exampleClaimsFor(policy, rule);
+    const granting = claims && grantingRule(policy, claims, credential);
+    if (granting) return { rule: granting.name, claims, conditions: granting.conditions };
   }
   return undefined;
 }
 
-function isGranted(policy: Policy, claims: ExampleClaims, credential: string): boolean {
+/** The first rule that grants the credential to a job with these claims, if its conditions are met. */
+function grantingRule(policy: Policy, claims: ExampleClaims, credential: string): Rule | undefined {
   const { slug: organization_slug, id: organization_id } = policy.organization;
   const parsed = parseClaims({ ...BASE, organization_slug, organization_id, ...claims });
-  return 'claims' in parsed && decide(policy, parsed.claims satisfies JobClaims, credential).outcome === 'granted';
+  if (!('claims' in parsed)) return undefined;
+  const decision = decide(policy, parsed.claims satisfies JobClaims, credential);
+  switch (decision.outcome) {
+    case 'granted':
+      return policy.rules.find(({ name }) => name === decision.rule);
+    case 'conditional':
+      return decision.rules[0];
+    case 'refused':
+      return undefined;
+  }
 }
 
-function claimsFor(policy: Policy, { match }: Rule): ExampleClaims | undefined {
+/** Claims that fit the patterns of the rule; undefined when none do. */
+export function exampleClaimsFor(policy: Policy, { match }: Rule): ExampleClaims | undefined {
   const values = new Map<string, string>();
   for (const [claim, patterns] of Object.entries(match)) {
     const value = valueFor(claim, patterns);

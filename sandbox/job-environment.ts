@@ -1,7 +1,8 @@
 // The environment variables that Buildkite's agent sets for a running job, as far as steps in the docs read them.
 // Source: https://buildkite.com/docs/pipelines/configure/environment-variables.
 
-import type { FakeBuildkite, Job } from './fakes/buildkite/buildkite.ts';
+import type { FakeBuildkite } from './fakes/buildkite/buildkite.ts';
+import type { Job } from './fakes/buildkite/job.ts';
 
 const FROM_CLAIMS: Readonly<Record<string, string>> = {
   BUILDKITE_ORGANIZATION_SLUG: 'organization_slug',

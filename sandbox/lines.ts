@@ -1,6 +1,7 @@
 // The lines of shell that the sandbox prints for a second terminal: one job from start to end, and some mistakes. For the
 // example policy they are written out; for any other they are derived from its rules.
 
+import type { Conditions } from '../shared/core/policy/conditions.ts';
 import type { Environment } from './environment.ts';
 import { exampleJobFor } from './example-job.ts';
 import { PERSON } from './shell-commands.ts';
@@ -8,6 +9,8 @@ import { CURL } from './shell-text.ts';
 
 /** `web-release` in examples/policy.yaml. */
 const RELEASE_PIPELINE = '0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31';
+
+const MACHINE_HEADER = 'Keydesk-Actor-Token: $MACHINE_TOKEN';
 
 /** Lines for examples/policy.yaml, after the demo. @param jobs where jobs are started */
 export function demoLines(environment: Environment, jobs: string): string[] {
@@ -67,7 +70,8 @@ export function operatorLines({ reader, admin, google }: Environment): string[] 
 }
 
 /** Lines for any policy: a job that one of its rules grants, and how to choose another. */
-export function policyLines({ policy, token, sweep }: Environment, jobs: string): string[] {
+export function policyLines(environment: Environment, jobs: string): string[] {
+  const { policy, token, sweep } = environment;
   const start = startLine(jobs);
   const [credential, example] = firstExample(policy) ?? [];
   const granted =
@@ -76,8 +80,7 @@ export function policyLines({ policy, token, sweep }: Environment, jobs: string)
       : [
           `# A job that gets ${credential} by the rule: ${plain(example.rule)}. The line sets JOB and JOB_TOKEN.`,
           start(`credential=${credential}`),
-          '# The job requests the credential.',
-          requestLine(token.url)('ACCESS_TOKEN', credential),
+          ...requestLines(environment, credential, { jobs, conditions: example.conditions }),
           '# Whose token is it, and until when is it valid.',
           `${CURL} --data-urlencode "token=$ACCESS_TOKEN" ${token.url}/introspect`,
         ];
@@ -87,6 +90,34 @@ export function policyLines({ policy, token, sweep }: Environment, jobs: string)
     ...sweepLines(sweep.url),
     '# A job with claims of your choice. An empty value leaves the claim out.',
     start('build_branch=feature/x', 'step_key=test', 'pipeline_id='),
+  ];
+}
+
+/** How the job gets the credential, with what the rule demands of a machine and of people. */
+function requestLines(
+  { token, machines }: Environment,
+  credential: string,
+  { jobs, conditions: { approval, agent } }: { readonly jobs: string; readonly conditions: Conditions },
+): string[] {
+  const request = requestLine(token.url, agent && MACHINE_HEADER)('ACCESS_TOKEN', credential);
+  return [
+    ...(agent
+      ? [
+          `# A token of the machine, by the identity provider ${agent.provider}. It is valid for five minutes.`,
+          `MACHINE_TOKEN=$(${CURL} ${machines.tokenUrlOf(agent.provider)})`,
+        ]
+      : []),
+    '# The job requests the credential.',
+    request,
+    ...(approval
+      ? [
+          `# That was refused, because nobody has unblocked the step ${plain(approval.step)} of its build. Bob unblocks it.`,
+          `# Bob and Alice are in the team ${approval.by}, and Alice started the build. Carol is in no team. Start another job to try them.`,
+          `${CURL} -X POST -d by=bob ${jobs}/$JOB/unblock | sh`,
+          '# The same job requests it again.',
+          request,
+        ]
+      : []),
   ];
 }
 
@@ -117,9 +148,12 @@ function startLine(jobs: string): (...claims: string[]) => string {
   return (...claims) => `eval "$(${CURL} -X POST ${[jobs, ...claims.map((claim) => `-d ${claim}`)].join(' ')})"`;
 }
 
-function requestLine(tokenUrl: string): (variable: string, credential: string) => string {
+/** @param header another one, with its name */
+function requestLine(tokenUrl: string, header?: string): (variable: string, credential: string) => string {
+  const headers = ['Authorization: Bearer $JOB_TOKEN', 'Accept: text/plain', ...(header ? [header] : [])];
+  const given = headers.map((one) => `-H "${one}"`).join(' ');
   return (variable, credential) =>
-    `${variable}=$(${CURL} -X POST -H "Authorization: Bearer $JOB_TOKEN" -H "Accept: text/plain" ${tokenUrl}/token/${credential}) || echo "$${variable}"`;
+    `${variable}=$(${CURL} -X POST ${given} ${tokenUrl}/token/${credential}) || echo "$${variable}"`;
 }
 
 /** Without what a shell could interpret after a `#`, when history expansion is on. */

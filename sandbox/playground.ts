@@ -1,12 +1,13 @@
-// The playground: a server that starts jobs with any claims and finishes them, and lines of shell to paste. It does not check
-// what Keydesk makes of a job, so mistakes can be tried.
+// The playground: a server that starts jobs with any claims, unblocks the steps that they wait for and finishes them, and lines of shell
+// to paste. It does not check what Keydesk makes of a job, so mistakes can be tried.
 
 import { MATCHABLE_CLAIMS } from '../shared/core/policy/claims.ts';
+import { type StartedJob, startExampleJob } from './build-of-job.ts';
 import type { Environment } from './environment.ts';
-import { type ExampleClaims, exampleJobFor } from './example-job.ts';
-import type { Job } from './fakes/buildkite/buildkite.ts';
+import { type ExampleJob, exampleJobFor } from './example-job.ts';
 import { jobEnvironment } from './job-environment.ts';
 import { jsonServer, type LocalRequest, type LocalResponse } from './local-server.ts';
+import { PERSON_NAMES, personNamed } from './people.ts';
 import { CURL, quoted } from './shell-text.ts';
 
 /** Seconds. */
@@ -21,15 +22,21 @@ const CHOICES = [
 ];
 
 export interface Playground {
-  /** POST starts a job: form-encoded claims, `audience` and `lifetime`; `credential=NAME` starts one that gets it. */
+  /**
+   * POST starts a job: form-encoded claims, `audience` and `lifetime`; `credential=NAME` starts one that gets it, once what its rule
+   * demands of people and machines is there.
+   */
   readonly jobsUrl: string;
   close(): Promise<void>;
 }
 
-/** @param defaults the claims of a job for which nothing is chosen */
-export async function openPlayground(environment: Environment, defaults: ExampleClaims = {}): Promise<Playground> {
-  const { buildkite, policy } = environment;
-  const jobs = new Map<string, Job>();
+/** @param defaults a job for which nothing is chosen */
+export async function openPlayground(
+  environment: Environment,
+  defaults: Pick<ExampleJob, 'claims' | 'conditions'> = { claims: {}, conditions: {} },
+): Promise<Playground> {
+  const { buildkite, policy, people, webhook } = environment;
+  const jobs = new Map<string, StartedJob>();
 
   const start = async ({ body }: LocalRequest): Promise<LocalResponse> => {
     const form = Object.fromEntries(new URLSearchParams(body));
@@ -38,10 +45,12 @@ export async function openPlayground(environment: Environment, defaults: Example
     if (unknown.length > 0)
       return refuse(400, `${unknown.join(', ')} cannot be chosen, only ${CHOICES.join(', ')}, agent_tag:NAME`);
     if (!/^\d{1,6}$/.test(lifetime)) return refuse(400, 'lifetime must be a number of seconds');
-    const example = credential === undefined ? { claims: defaults } : exampleJobFor(policy, credential);
+    const example = credential === undefined ? defaults : exampleJobFor(policy, credential);
     if (!example) return refuse(400, `credential: no rule of the policy grants ${credential}`);
-    const job = buildkite.startJob({ ...example.claims, ...Object.fromEntries(Object.entries(claims).map(toClaim)) });
-    jobs.set(job.id, job);
+    const chosen = Object.fromEntries(Object.entries(claims).map(toClaim));
+    const started = await startExampleJob(environment, example, chosen);
+    const { job } = started;
+    jobs.set(job.id, started);
     const jobToken = await buildkite.jobToken(job, {
       ...(audience === undefined ? {} : { audience }),
       lifetime: Number(lifetime),
@@ -55,22 +64,32 @@ export async function openPlayground(environment: Environment, defaults: Example
     );
   };
 
-  const finish = (id: string): LocalResponse => {
-    const job = jobs.get(id);
-    if (!job) return refuse(404, `no job ${id} was started here`);
-    const body = buildkite.event(job);
-    return text(
-      200,
-      '# the webhook that Buildkite sends; its signature is valid for five minutes',
-      `${CURL} -H ${quoted(`X-Buildkite-Signature: ${buildkite.signature(body)}`)} --data-binary ${quoted(body)} ${environment.webhook.url}/`,
-    );
+  const unblock = ({ build, step }: StartedJob, { body }: LocalRequest): LocalResponse => {
+    const { by = 'bob', ...others } = Object.fromEntries(new URLSearchParams(body));
+    const person = personNamed(people, by);
+    if (!person || Object.keys(others).length > 0)
+      return refuse(400, `only by can be chosen, and is one of ${PERSON_NAMES.join(', ')}`);
+    if (!build || !step) return refuse(409, 'the job waits for no approval');
+    if (step.state === 'unblocked') return refuse(409, 'the step is unblocked already: start another job');
+    buildkite.builds.unblock(step, person);
+    return webhookLine(buildkite.builds.stepEvent(build, step));
   };
 
+  const webhookLine = (body: string): LocalResponse =>
+    text(
+      200,
+      '# the webhook that Buildkite sends; its signature is valid for five minutes',
+      `${CURL} -H ${quoted(`X-Buildkite-Signature: ${buildkite.signature(body)}`)} --data-binary ${quoted(body)} ${webhook.url}/`,
+    );
+
   const server = await jsonServer('playground', (request) => {
-    const id = /^\/jobs\/([^/]+)\/finish$/.exec(request.path)?.[1];
+    const [, id = '', act] = /^\/jobs\/([^/]+)\/(finish|unblock)$/.exec(request.path) ?? [];
     if (request.method !== 'POST') return refuse(405, 'the method must be POST');
-    if (id !== undefined) return finish(id);
-    return request.path === '/jobs' ? start(request) : refuse(404, 'the paths are /jobs and /jobs/JOB/finish');
+    if (request.path === '/jobs') return start(request);
+    if (act === undefined) return refuse(404, 'the paths are /jobs, /jobs/JOB/finish and /jobs/JOB/unblock');
+    const started = jobs.get(id);
+    if (!started) return refuse(404, `no job ${id} was started here`);
+    return act === 'finish' ? webhookLine(buildkite.event(started.job)) : unblock(started, request);
   });
   return { jobsUrl: `${server.url}/jobs`, close: server.close };
 }

@@ -1,8 +1,11 @@
-// `npm start -- --policy FILE --once`: issues each credential of a policy once, to an example job of a rule that grants it.
+// `npm start -- --policy FILE --once`: issues each credential of a policy once, to an example job of a rule that grants it. What the rule
+// demands beyond claims happens first: Alice starts the build, Bob approves it, and the machine has a token.
 
+import type { Conditions } from '../shared/core/policy/conditions.ts';
+import { startExampleJob, unblock } from './build-of-job.ts';
 import { curl, parse } from './curl.ts';
 import type { Environment } from './environment.ts';
-import { type ExampleClaims, exampleJobFor } from './example-job.ts';
+import { type ExampleClaims, type ExampleJob, exampleJobFor } from './example-job.ts';
 
 export interface IssuedOnce {
   readonly credential: string;
@@ -23,14 +26,13 @@ export async function issueEach(environment: Environment, onResult: (result: Iss
   return succeeded;
 }
 
-async function issueOnce({ policy, buildkite, token }: Environment, credential: string): Promise<IssuedOnce> {
-  const example = exampleJobFor(policy, credential);
+async function issueOnce(environment: Environment, credential: string): Promise<IssuedOnce> {
+  const example = exampleJobFor(environment.policy, credential);
   if (!example) return { credential, outcome: 'ungranted', lines: ['no rule of the policy grants it to a job'] };
-  const job = buildkite.startJob(example.claims);
-  const authorization = `Authorization: Bearer ${await buildkite.jobToken(job)}`;
-  const response = await curl('-X', 'POST', '-H', authorization, `${token.url}/token/${credential}`);
+  const { rule, claims, conditions } = example;
+  const response = await requestAs(environment, credential, example);
   const body = parse(response.body);
-  const about = [`by the rule "${example.rule}", to a job with ${describe(example.claims)}`];
+  const about = [`by the rule "${rule}", to a job with ${describe(claims)}`, ...describeConditions(conditions)];
   if (response.status !== 200)
     return { credential, outcome: 'failed', lines: [...about, `${response.status} ${response.body}`] };
   return {
@@ -40,8 +42,28 @@ async function issueOnce({ policy, buildkite, token }: Environment, credential: 
   };
 }
 
+async function requestAs(environment: Environment, credential: string, example: ExampleJob) {
+  const { buildkite, token, people, machines } = environment;
+  const { job, build, step } = await startExampleJob(environment, example);
+  if (build && step) await unblock(environment, { build, step }, people.bob);
+  const headers = [`Authorization: Bearer ${await buildkite.jobToken(job)}`];
+  const { agent } = example.conditions;
+  if (agent) headers.push(`Keydesk-Actor-Token: ${(await curl(machines.tokenUrlOf(agent.provider))).body}`);
+  const args = headers.flatMap((header) => ['-H', header]);
+  return curl('-X', 'POST', ...args, `${token.url}/token/${credential}`);
+}
+
 function describe(claims: ExampleClaims): string {
   return Object.entries(claims)
     .map(([claim, value]) => `${claim}=${value}`)
     .join(' ');
+}
+
+function describeConditions({ team, created_by, approval, agent }: Conditions): string[] {
+  return [
+    ...(team ? [`of a pipeline of the team ${team.name}, which has ${team.access}`] : []),
+    ...(created_by ? [`of a build that Alice of the team ${created_by.team} started`] : []),
+    ...(approval ? [`after Bob of the team ${approval.by} had unblocked the step ${approval.step}`] : []),
+    ...(agent ? [`on a machine with a token of the identity provider ${agent.provider}`] : []),
+  ];
 }

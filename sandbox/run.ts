@@ -1,11 +1,12 @@
-// The sandbox from its start to its end, for the person at the terminal: runs the demo or a policy, stays up, and leaves no
-// process behind, however it ends.
+// The sandbox from its start to its end, for the person at the terminal: plays the demo, the approvals or a policy, stays up, and
+// leaves no process behind, however it ends.
 
 import { appendFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Policy } from '../shared/core/policy/policy.ts';
-import { DEMO_CLAIMS, runDemo, type Step } from './demo.ts';
+import { runApprovals } from './approvals/run-approvals.ts';
+import { DEMO_JOB, runDemo } from './demo.ts';
 import { CannotStart } from './emulators.ts';
 import { type Environment, openEnvironment } from './environment.ts';
 import { demoLines, firstExample, operatorLines, policyLines } from './lines.ts';
@@ -15,18 +16,21 @@ import { stopAll } from './process.ts';
 import { createProgress } from './progress.ts';
 import { openShell } from './shell.ts';
 import { waitForShutdown } from './shutdown.ts';
+import type { Step } from './steps.ts';
 
-const real = { openEnvironment, runDemo, issueEach, openShell, stopAll, waitForShutdown };
+const real = { openEnvironment, runDemo, runApprovals, issueEach, openShell, stopAll, waitForShutdown };
 
 export interface SandboxOptions {
   readonly policy: Policy;
   /** The absolute path of the policy's file. */
   readonly policyFile: string;
-  /** Whether it is the example policy, which the demo is written for. */
-  readonly isExample: boolean;
-  /** Whether to end after the demo, or after each credential of the policy was issued once. */
+  /** See EnvironmentOptions. */
+  readonly ledgerProject?: string | undefined;
+  /** What is played with the policy that it is written for; undefined for a policy of the user. */
+  readonly play: 'demo' | 'approvals' | undefined;
+  /** Whether to end after the play, or after each credential of the policy was issued once. */
   readonly once: boolean;
-  /** Whether to open a shell in place of the demo. Then standard output is the shell's alone. */
+  /** Whether to open a shell in place of the play. Then standard output is the shell's alone. */
   readonly shell: boolean;
 }
 
@@ -34,7 +38,7 @@ type Print = (text?: string) => void;
 
 /** @returns the exit code. With `once` it is 0 only if all steps passed; with `shell` it is the shell's. */
 export async function runSandbox(options: SandboxOptions, deps: typeof real = real): Promise<number> {
-  const { once, shell, isExample, policy, policyFile } = options;
+  const { once, shell, play, policy, policyFile } = options;
   const stopRequested = deps.waitForShutdown();
   const stopHint = `To stop: Ctrl-C, or kill ${process.pid}`;
   let succeeded: boolean | undefined;
@@ -51,22 +55,23 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-sandbox-'));
   const logFile = join(folder, 'functions.log');
   const openJobs = (environment: Environment) =>
-    openPlayground(environment, isExample ? DEMO_CLAIMS : firstExample(policy)?.[1].claims);
+    openPlayground(environment, play === 'demo' ? DEMO_JOB : firstExample(policy)?.[1]);
   const opening = deps.openEnvironment({
     policy,
     policyFile,
+    ledgerProject: options.ledgerProject,
     onLine: (line) => appendFileSync(logFile, `${line}\n`),
     progress: createProgress(print),
   });
 
   const session = async () => {
     const environment = await opening;
-    for (const line of addressLines(environment, isExample)) print(line);
+    for (const line of addressLines(environment, play)) print(line);
     // With --once, the file is gone before anybody can read it.
     print(once ? '' : `The functions log to ${logFile}\n`);
     if (shell) return runShell(environment);
     try {
-      if (isExample) succeeded = await playDemo(environment, deps.runDemo, print);
+      if (play) succeeded = await playSteps(environment, play === 'demo' ? deps.runDemo : deps.runApprovals, print);
       else if (once) succeeded = await issueAll(environment, deps.issueEach, print);
       else succeeded = true;
     } finally {
@@ -75,7 +80,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
     }
     if (once) return;
     const playground = await openJobs(environment);
-    const lines = (isExample ? demoLines : policyLines)(environment, playground.jobsUrl);
+    const lines = (play === 'demo' ? demoLines : policyLines)(environment, playground.jobsUrl);
     print(`\nTo read the log of the functions: tail -f ${logFile}`);
     print('');
     for (const line of operatorLines(environment)) print(line);
@@ -117,12 +122,14 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
   return succeeded === true || (succeeded === undefined && !once) ? 0 : 1;
 }
 
+/** Whose documents jobs read and write. */
+const PLAYED_PROJECTS = { demo: 'acme-staging', approvals: 'acme-production' } as const;
+
 /** The addresses, by the names that the demo uses. */
-function addressLines(environment: Environment, isExample: boolean): string[] {
+function addressLines(environment: Environment, play: SandboxOptions['play']): string[] {
   const { token, webhook, sweep, reader, admin, google, firestoreHost, firestoreStartedBy } = environment;
-  const [name, path] = isExample
-    ? ['DOCUMENTS', '/v1/projects/acme-staging/databases/(default)/documents']
-    : ['FIRESTORE', ''];
+  const shown = play && `/v1/projects/${PLAYED_PROJECTS[play]}/databases/(default)/documents`;
+  const [name, path] = shown === undefined ? ['FIRESTORE', ''] : ['DOCUMENTS', shown];
   return [
     '',
     `KEYDESK    ${token.url}   the function token, which issues credentials`,
@@ -132,10 +139,24 @@ function addressLines(environment: Environment, isExample: boolean): string[] {
     `ADMIN      ${admin.url}   the function admin, with which people end access`,
     `${name}  http://${firestoreHost}${path}   Google's Firestore emulator (${firestoreStartedBy})`,
     `GOOGLE     ${google.url}   a fake of IAM, Cloud Storage and other Google APIs`,
+    ...conditionLines(environment),
   ];
 }
 
-async function playDemo(environment: Environment, run: typeof runDemo, print: Print): Promise<boolean> {
+/** Who meets the conditions of rules. */
+function conditionLines({ policy, buildkite, machines }: Environment): string[] {
+  const [provider] = Object.keys(policy.identityProviders);
+  return [
+    ...(Object.keys(policy.teams).length > 0
+      ? [
+          `BUILDKITE  ${buildkite.url}   a fake of Buildkite. Alice starts builds and Bob approves them: both are in every team of the policy. Carol is in none. Call the sweep once an hour: it reads the teams`,
+        ]
+      : []),
+    ...(provider === undefined ? [] : [`MACHINE    ${machines.tokenUrlOf(provider)}   issues tokens of the machine`]),
+  ];
+}
+
+async function playSteps(environment: Environment, run: typeof runDemo, print: Print): Promise<boolean> {
   let number = 0;
   let succeeded = await run(environment, (step) => {
     number += 1;

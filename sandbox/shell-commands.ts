@@ -17,7 +17,7 @@ export const PERSON = 'alice@acme.example';
 
 /** Writes them into `folder`: `bin`, `bashrc`, `.zshrc`, and what `step` reads. */
 export function writeShellCommands(folder: string, environment: Environment, { jobsUrl }: Playground): void {
-  const { policy, buildkite, token, sweep, google } = environment;
+  const { policy, buildkite, token, sweep, google, machines } = environment;
   const job = join(folder, 'job.env');
   const claims = join(folder, 'job.claims');
   const [gcloud, gsutil] = [join(folder, 'settings', 'gcloud'), join(folder, 'settings', 'gsutil')].map(quoted);
@@ -41,6 +41,23 @@ export function writeShellCommands(folder: string, environment: Environment, { j
     'echo "job $BUILDKITE_JOB_ID: pipeline $BUILDKITE_PIPELINE_SLUG, branch $BUILDKITE_BRANCH, step $BUILDKITE_STEP_KEY"',
   );
   command('finish-job', `. ${quoted(job)}`, `${CURL} -X POST ${jobsUrl}/$BUILDKITE_JOB_ID/finish | sh`, 'echo');
+  command(
+    'unblock',
+    '# unblock [by=bob|alice|carol]',
+    `. ${quoted(job)}`,
+    `${CURL} -X POST -d "$1" ${jobsUrl}/$BUILDKITE_JOB_ID/unblock | sh`,
+    'echo',
+  );
+  const [provider] = Object.keys(policy.identityProviders);
+  if (provider !== undefined)
+    command(
+      'machine-token',
+      '# machine-token [PROVIDER]',
+      `case "\${1:-${provider}}" in`,
+      ...Object.keys(policy.identityProviders).map((name) => `${name}) ${CURL} ${machines.tokenUrlOf(name)} ;;`),
+      `*) echo "the policy has no identity provider $1" >&2; exit 1 ;;`,
+      'esac',
+    );
   command('sweep', `${CURL} -X POST ${sweep.url}/`, 'echo');
   command('buildkite-agent', `. ${quoted(job)}`, `exec ${NODE} ${quoted(AGENT)} "$@"`);
   command('step', `exec ${NODE} ${quoted(STEP)} "$@"`);

@@ -8,6 +8,7 @@ import { basename, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { promisify } from 'node:util';
 import { isMatchableClaim, isOptionalClaim } from '../shared/core/policy/claims.ts';
+import { needsPipeline } from '../shared/core/policy/conditions.ts';
 import type { Policy } from '../shared/core/policy/policy.ts';
 import { databasesOf } from '../shared/core/security-rules/generate.ts';
 import { type Authority, makeAuthority, makeTrustStore } from './authority.ts';
@@ -144,6 +145,7 @@ function writeCredentialFiles(policy: Policy, { keydesk, credentials }: SandboxP
 /** The claims that the policy uses and that a job token has only when the job requests them. */
 function requestedClaims({ organization, rules }: Policy): string[] {
   const named = new Set(rules.flatMap(({ match }) => Object.keys(match)));
+  if (rules.some(({ conditions }) => needsPipeline(conditions))) named.add('pipeline_id');
   if (organization.id !== undefined) named.add('organization_id');
   return [...named].filter((claim) => isMatchableClaim(claim) && isOptionalClaim(claim)).sort();
 }
@@ -173,6 +175,7 @@ function introduction(policy: Policy, first: string, hasTls: boolean): string[] 
     '  start-job [CLAIM=VALUE...]   starts another job. credential=NAME starts one that gets that credential.',
     '                               It removes the logins and the tokens of gcloud and gsutil',
     '  finish-job                   finishes the job, with the webhook that Buildkite sends',
+    ...conditionLines(policy),
     '  sweep                        runs the sweep: nothing else does in the sandbox',
     '  step FILE [KEY]              runs a step of a pipeline file with its plugins, as another job with the same claims.',
     "                               The plugin's requests go to the sandbox. All else is as FILE says",
@@ -189,5 +192,20 @@ function introduction(policy: Policy, first: string, hasTls: boolean): string[] 
     '  gcloud auth application-default print-access-token',
     `  finish-job; buildkite-agent oidc request-token --audience ${policy.audience}`,
     '',
+  ];
+}
+
+/** The commands for rules that demand an approval or a token of the machine. */
+function conditionLines({ rules, identityProviders }: Policy): string[] {
+  return [
+    ...(rules.some(({ conditions }) => conditions.approval)
+      ? [
+          '  unblock [by=NAME]            unblocks the step that the job waits for. Bob does unless you say by=alice, who',
+          '                               started the build, or by=carol, who is in no team',
+        ]
+      : []),
+    ...(Object.keys(identityProviders).length > 0
+      ? ['  machine-token [PROVIDER]     prints a token of the machine, for the header Keydesk-Actor-Token']
+      : []),
   ];
 }

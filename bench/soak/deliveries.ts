@@ -1,7 +1,8 @@
 // Delivers the webhooks of a job as Buildkite may: lost, late, twice, in another order, and again after a failure. Whether
 // Buildkite repeats a webhook is not documented, so some are repeated and some are not.
 
-import type { FakeBuildkite, Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { FakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
 import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { pause } from './client.ts';
 import type { DeliveryPlan } from './job-plan.ts';

@@ -1,6 +1,7 @@
 // The life of one job: it requests credentials, renews, uses and releases them, and ends. After its end it may go on asking.
 
-import type { FakeBuildkite, Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { FakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
 import type { SeededRandom } from '../../sandbox/seeded-random.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { pause } from './client.ts';

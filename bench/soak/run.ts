@@ -4,7 +4,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { putRules, startFirestore } from '../../sandbox/emulators.ts';
-import { API_TOKEN, startFakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import { startFakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import { API_TOKEN } from '../../sandbox/fakes/buildkite/rest-api.ts';
 import { startFakeGoogle } from '../../sandbox/fakes/google/google.ts';
 import { seededRandom } from '../../sandbox/seeded-random.ts';
 import { parsePolicy } from '../../shared/core/policy/parse-yaml.ts';

@@ -1,7 +1,7 @@
 // A Keydesk whose policy has rules with an approval and with a creator, a team of three people, and builds with a block step.
 
-import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
 import type { FakeBlockStep, FakeBuild, FakeUser } from '../../sandbox/fakes/buildkite/builds.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
 import { BUILD_RETENTION_MS } from '../../shared/core/timing.ts';
 import { createTeamLedger } from '../../shared/ledger/conditions.ts';
 import {

@@ -2,7 +2,7 @@
 // point of the request between two steps, forced, not slept for.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
 import type { IssueDeps } from '../../shared/operations/issue-token.ts';
 import {
   type Called,

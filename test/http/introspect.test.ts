@@ -1,7 +1,7 @@
 // Who holds a token, for what, until when (RFC 7662), and that the response for a token which is not accepted reveals nothing.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
 import {
   databaseOf,

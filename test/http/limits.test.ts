@@ -2,7 +2,7 @@
 // pipeline's jobs may hold, and that every refusal says when to come back.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
 import { CLOCK_MARGIN_MS } from '../../shared/core/timing.ts';
 import { type Called, type InProcessKeydesk, openInProcessKeydesk } from '../fixtures/in-process-keydesk.ts';
 import { credentialsNamed, policyData, policyText } from '../fixtures/policies.ts';

@@ -2,7 +2,7 @@
 // alone, and that a token which is not known looks like one that never was.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
 import { grantEndMark } from '../../shared/core/grant/end.ts';
 import { tokenSha256 } from '../../shared/core/grant/id.ts';
 import { CLOCK_MARGIN_MS, MINT_MARGIN_MS } from '../../shared/core/timing.ts';

@@ -1,7 +1,7 @@
 // A Keydesk whose policy names Buildkite teams, and what tests of them do with it.
 
 import { expect } from 'vitest';
-import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
 import { type FakePerson, type FakeTeam, TEAMS_API_TOKEN } from '../../sandbox/fakes/buildkite/teams.ts';
 import type { LocalReply } from '../../sandbox/local-server.ts';
 import { createBuildLedger } from '../../shared/ledger/conditions.ts';

@@ -1,7 +1,7 @@
 // The one valid webhook that the tests of webhooks change one thing in: a signed job.finished of a job that holds a grant.
 
 import { createHmac } from 'node:crypto';
-import type { Job } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
 import { databaseOf, firestoreAs, type InProcessKeydesk, WEBHOOK_TOKENS } from '../fixtures/in-process-keydesk.ts';
 
 export const KEY = WEBHOOK_TOKENS[0] as string;

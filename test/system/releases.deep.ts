@@ -7,12 +7,9 @@ import { join } from 'node:path';
 import { Firestore } from '@google-cloud/firestore';
 import { PassThroughClient } from 'google-auth-library';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import {
-  API_TOKEN,
-  type FakeBuildkite,
-  type Job,
-  startFakeBuildkite,
-} from '../../sandbox/fakes/buildkite/buildkite.ts';
+import { type FakeBuildkite, startFakeBuildkite } from '../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
+import { API_TOKEN } from '../../sandbox/fakes/buildkite/rest-api.ts';
 import { type FakeGoogle, startFakeGoogle } from '../../sandbox/fakes/google/google.ts';
 import { ROOT, type RunningFunction, startFunction } from '../../sandbox/functions.ts';
 import { SCHEMA_VERSION } from '../../shared/core/schema-version.ts';

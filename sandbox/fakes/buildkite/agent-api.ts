@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { parseJson } from '../../../shared/core/json.ts';
 import type { LocalRequest, LocalResponse } from '../../local-server.ts';
-import type { Job } from './buildkite.ts';
+import type { Job } from './job.ts';
 
 /** Seconds. */
 export const DEFAULT_LIFETIME = 300;

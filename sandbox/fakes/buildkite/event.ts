@@ -3,7 +3,7 @@
 // Source: https://buildkite.com/docs/apis/webhooks/pipelines/job-events.
 
 import { randomUUID } from 'node:crypto';
-import type { Job } from './buildkite.ts';
+import type { Job } from './job.ts';
 
 /** `url` is the URL of the API; `claims` are those of the job's tokens; `finishedAt` is in milliseconds. */
 export function eventBody(

@@ -7,8 +7,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { FakeBuildkite, Job } from './buildkite.ts';
+import type { FakeBuildkite } from './buildkite.ts';
 import { wrapHook } from './hook.ts';
+import type { Job } from './job.ts';
 import { JobLog } from './log.ts';
 import type { CommandStep } from './pipeline.ts';
 import { pluginEnvironment, pluginName } from './plugin.ts';

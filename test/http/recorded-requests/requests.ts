@@ -1,7 +1,7 @@
 // What the recorded requests are made of: the requests of a job, and what may have happened before them.
 
 import * as z from 'zod';
-import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../../sandbox/fakes/buildkite/job.ts';
 import type { Call } from '../../../sandbox/fakes/google/call.ts';
 import type { LocalResponse } from '../../../sandbox/local-server.ts';
 import type { Unblock } from '../../../shared/core/conditions/build-record.ts';

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from
 import { parse, stringify } from 'yaml';
 import { documentSchema } from '../../../cli/live/document.ts';
 import { type Environment, openEnvironment } from '../../../sandbox/environment.ts';
-import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../../sandbox/fakes/buildkite/job.ts';
 import { parsePipeline } from '../../../sandbox/fakes/buildkite/pipeline.ts';
 import { runStep, startStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';

@@ -5,12 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  API_TOKEN,
-  type FakeBuildkite,
-  PERSONAL_API_TOKEN,
-  startFakeBuildkite,
-} from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { type FakeBuildkite, startFakeBuildkite } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { API_TOKEN, PERSONAL_API_TOKEN } from '../../../sandbox/fakes/buildkite/rest-api.ts';
 import { PEOPLE_API_TOKEN } from '../../../sandbox/fakes/buildkite/teams.ts';
 import { KEYDESK } from '../../fixtures/command.ts';
 import { runCli } from './run-cli.ts';

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { API_TOKEN } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { API_TOKEN } from '../../../sandbox/fakes/buildkite/rest-api.ts';
 import { SERVICES_API_TOKEN, SERVICES_READ_API_TOKEN } from '../../../sandbox/fakes/buildkite/services.ts';
 import { openWebhookWorld, type WebhookWorld } from '../../fixtures/webhook-deployment.ts';
 import { runCli } from './run-cli.ts';

@@ -5,7 +5,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../../sandbox/fakes/buildkite/job.ts';
 import type { InProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { AUDIENCE } from '../../fixtures/policies.ts';
 

@@ -1,7 +1,7 @@
 // The handlers over HTTP, with a clock that the test moves. Every log line is kept as the entry that Cloud Logging makes of
 // it at that moment.
 
-import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../../sandbox/fakes/buildkite/job.ts';
 import { openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { AUDIENCE } from '../../fixtures/policies.ts';
 import { TEAM } from '../../http/recorded-requests/requests.ts';

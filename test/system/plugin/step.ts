@@ -2,7 +2,7 @@
 
 import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Job } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../../sandbox/fakes/buildkite/job.ts';
 import type { PluginConfiguration } from '../../../sandbox/fakes/buildkite/plugin.ts';
 import { type RunningStep, type StepOptions, startStep } from '../../../sandbox/fakes/buildkite/step.ts';
 import { ROOT } from '../../../sandbox/functions.ts';

@@ -19,23 +19,28 @@ describe('npm start', () => {
   it.each(['--help', '-h'])('responds to %s with its usage and 0', async (option) => {
     const { code, out, err } = await start(option);
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    expect(out).toMatch(/^usage: npm start -- \[--policy FILE\] /);
+    expect(out).toMatch(/^usage: npm start -- \[--policy FILE \| --approvals\] /);
     expect(out).not.toContain('starting');
   });
 
-  it.each([['--onec'], ['once'], ['--once=yes'], ['--policy'], ['--once', '--shell']])(
-    'responds to %s with its usage and 2',
-    async (...argument) => {
-      const { code, out, err } = await start(...argument);
-      expect({ code, out }).toEqual({ code: 2, out: '' });
-      expect(err).toMatch(/^.+\nusage: npm start -- \[--policy FILE\] /);
-    },
-  );
+  it.each([
+    ['--onec'],
+    ['once'],
+    ['--once=yes'],
+    ['--policy'],
+    ['--once', '--shell'],
+    ['--approvals', '--policy', 'policy.yaml'],
+  ])('responds to %s with its usage and 2', async (...argument) => {
+    const { code, out, err } = await start(...argument);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(/^.+\nusage: npm start -- \[--policy FILE \| --approvals\] /);
+  });
 
   it.each([
     [{ npm_config_policy: 'policy.yaml' }, '--policy FILE'],
     [{ npm_config_policy: 'true' }, '--policy FILE'],
     [{ npm_config_once: 'true' }, '--once'],
+    [{ npm_config_approvals: 'true' }, '--approvals'],
     [{ npm_config_shell: '' }, '--shell'],
     [{ npm_config_policy: 'policy.yaml', npm_config_once: 'true' }, '--policy FILE --once'],
   ])('refuses options that npm kept because "--" is missing: %j', async (kept, options) => {

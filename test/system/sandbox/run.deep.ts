@@ -15,7 +15,7 @@ const LIVE = script(
   const { readDeployablePolicy } = await import(sandbox + '../cli/policy-file.ts');
   const policyFile = ${JSON.stringify(join(ROOT, 'examples/policy.yaml'))};
   const { policy } = readDeployablePolicy(policyFile);
-  process.exit(await runSandbox({ policy, policyFile, isExample: true, once: false, shell: false }));`,
+  process.exit(await runSandbox({ policy, policyFile, play: 'demo', once: false, shell: false }));`,
 );
 const { FIRESTORE_EMULATOR_HOST: _, FIREBASE_AUTH_EMULATOR_HOST: __, ...ENVIRONMENT } = process.env;
 

@@ -9,9 +9,9 @@ import { script } from './processes.ts';
 const SHELL = script(
   `const { runSandbox } = await import(sandbox + 'run.ts');
   const { readDeployablePolicy } = await import(sandbox + '../cli/policy-file.ts');
-  const { POLICY_FILE: policyFile, IS_EXAMPLE } = process.env;
+  const { POLICY_FILE: policyFile, PLAY: play, LEDGER_PROJECT: ledgerProject } = process.env;
   const { policy } = readDeployablePolicy(policyFile);
-  process.exit(await runSandbox({ policy, policyFile, isExample: IS_EXAMPLE === 'true', once: false, shell: true }));`,
+  process.exit(await runSandbox({ policy, policyFile, ledgerProject, play, once: false, shell: true }));`,
 );
 
 export interface ShellRun {
@@ -20,8 +20,11 @@ export interface ShellRun {
   readonly stderr: string;
 }
 
-/** @param policyFile the absolute path of a policy; the example policy when it is left out */
-export function runInShell(text: string, policyFile?: string): Promise<ShellRun> {
+/**
+ * @param policyFile the absolute path of a policy; the example policy when it is left out
+ * @param ledgerProject for a policy that would meet the records of other tests in the usual ledger
+ */
+export function runInShell(text: string, policyFile?: string, ledgerProject?: string): Promise<ShellRun> {
   const child = spawn(process.execPath, SHELL, {
     cwd: ROOT,
     env: {
@@ -30,7 +33,8 @@ export function runInShell(text: string, policyFile?: string): Promise<ShellRun>
       FIRESTORE_EMULATOR_HOST: inject('firestoreHost'),
       FIREBASE_AUTH_EMULATOR_HOST: inject('authHost'),
       POLICY_FILE: policyFile ?? join(ROOT, 'examples/policy.yaml'),
-      IS_EXAMPLE: String(policyFile === undefined),
+      ...(policyFile === undefined ? { PLAY: 'demo' } : {}),
+      ...(ledgerProject === undefined ? {} : { LEDGER_PROJECT: ledgerProject }),
     },
     stdio: ['pipe', 'pipe', 'pipe'],
   });

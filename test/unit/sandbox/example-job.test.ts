@@ -8,19 +8,20 @@ import type { Policy } from '../../../shared/core/policy/policy.ts';
 
 const PIPELINE = '0184990a-4782-42b5-afc1-16715b10b1f0';
 
-function policyWith(match: string): Policy {
+function policyWith(match: string, more = ''): Policy {
   const text = `
 version: 1
 organization: { slug: other-inc }
 audience: https://keydesk.other.example
 environments: { staging: {} }
 pipelines: { web: ${PIPELINE} }
+teams: { managers: 0184990a-4782-42b5-afc1-16715b10c001 }
 credentials:
   export:
     environment: staging
     ttl: 10m
     serviceAccount: { email: export@other.iam.gserviceaccount.com, scopes: [https://www.googleapis.com/auth/datastore] }
-rules: [{ name: a rule, match: ${match}, grants: [export] }]`;
+rules: [{ name: a rule, match: ${match}, grants: [export]${more} }]`;
   const parsed = parsePolicy(text, 'policy.yaml');
   if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
   return parsed.policy;
@@ -43,6 +44,27 @@ it.each([
   expect(exampleJobFor(policyWith(match), 'export')).toEqual({
     rule: 'a rule',
     claims: expect.objectContaining(claims),
+    conditions: {},
+  });
+});
+
+it.each([
+  ['{ pipeline: web, build_source: [ui, api], created_by: { team: managers } }', ''],
+  ['{ pipeline_slug: "web-*", team: { name: managers, access: build_and_read } }', ''],
+  ['{ pipeline: web }', ', approval: { step: approve, by: managers, within: 4h, not: creator }'],
+])('derives one from a rule with conditions, and says which: %s%s', (match, more) => {
+  const policy = policyWith(match, more);
+  const { conditions } = policy.rules[0] ?? {};
+  expect(exampleJobFor(policy, 'export')).toMatchObject({ rule: 'a rule', conditions });
+  expect(Object.keys(conditions ?? {})).toHaveLength(1);
+});
+
+it('of two rules, the one without conditions grants', () => {
+  const rules =
+    ', approval: { step: approve, by: managers, within: 4h } }, { name: free, match: { pipeline: web }, grants: [export]';
+  expect(exampleJobFor(policyWith('{ pipeline: web }', rules), 'export')).toMatchObject({
+    rule: 'free',
+    conditions: {},
   });
 });
 

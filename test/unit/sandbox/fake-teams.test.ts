@@ -1,7 +1,8 @@
 // The fake's teams are as strict as Buildkite's documentation: scopes, pages, secret teams, unknown parameters, and how many there may be.
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { API_TOKEN, type FakeBuildkite, startFakeBuildkite } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { type FakeBuildkite, startFakeBuildkite } from '../../../sandbox/fakes/buildkite/buildkite.ts';
+import { API_TOKEN } from '../../../sandbox/fakes/buildkite/rest-api.ts';
 import { type FakeTeam, PEOPLE_API_TOKEN, TEAMS_API_TOKEN } from '../../../sandbox/fakes/buildkite/teams.ts';
 
 let buildkite: FakeBuildkite;

@@ -1,4 +1,4 @@
-// What the sandbox prints when the demo fails: with --once the whole log, because continuous integration keeps no files.
+// What the sandbox prints when the demo or another play fails: with --once the whole log, because continuous integration keeps no files.
 
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Environment } from '../../../sandbox/environment.ts';
@@ -15,6 +15,8 @@ const environment = {
   sweep: { url: '' },
   reader: { url: '' },
   admin: { url: '' },
+  buildkite: { url: '' },
+  policy: { teams: {}, identityProviders: {} },
 };
 
 let shown = '';
@@ -33,15 +35,16 @@ afterEach(() => {
 
 const LOG = '\nThe functions\' log:\n{"line":1}\n{"line":2}\n';
 
-/** Runs the sandbox with the demo `runDemo`, and starts nothing. */
-function runWith(runDemo: () => Promise<boolean>): Promise<number> {
+/** Runs the sandbox with what it plays, and starts nothing. */
+function runWith(runPlay: () => Promise<boolean>, play: 'demo' | 'approvals' = 'demo'): Promise<number> {
   const openEnvironment = async () => environment as unknown as Environment;
-  const options = { once: true, shell: false, isExample: true, policyFile: '', policy: {} as Policy };
+  const options = { once: true, shell: false, play, policyFile: '', policy: {} as Policy };
   const waitForShutdown = () => new Promise<void>(() => {});
-  const issueEach = () => expect.unreachable('the demo runs instead');
+  const issueEach = () => expect.unreachable('something else is played');
   return runSandbox(options, {
     openEnvironment,
-    runDemo,
+    runDemo: play === 'demo' ? runPlay : issueEach,
+    runApprovals: play === 'approvals' ? runPlay : issueEach,
     issueEach,
     openShell: issueEach,
     stopAll: async () => {},
@@ -68,4 +71,12 @@ it('shows none of it when all steps passed', async () => {
   expect(shown).not.toContain('{"line"');
   // The file is removed at the end.
   expect(shown).not.toContain('functions.log');
+});
+
+it('plays the approvals in place of the demo, with the same exit code', async () => {
+  expect(await runWith(async () => true, 'approvals')).toBe(0);
+  expect(close).toHaveBeenCalledOnce();
+  vi.clearAllMocks();
+  expect(await runWith(async () => false, 'approvals')).toBe(1);
+  expect(shown).toContain(LOG);
 });

@@ -12,7 +12,8 @@ import { schemaProblems, testSchemaProblems } from '../../../fixtures/policy-sch
 import { policyFrom } from '../../../fixtures/policy-tests.ts';
 
 const EXAMPLES = new URL('../../../../examples/', import.meta.url);
-const FOLDERS = ['', ...readdirSync(new URL('companies/', EXAMPLES)).map((name) => `companies/${name}/`)];
+const COMPANIES = readdirSync(new URL('companies/', EXAMPLES)).map((name) => `companies/${name}/`);
+const FOLDERS = ['', 'approvals/', 'break-glass/', ...COMPANIES];
 const read = (path: string) => readFileSync(new URL(path, EXAMPLES), 'utf8');
 const testsIn = (folder: string) =>
   readdirSync(new URL(folder, EXAMPLES))
@@ -21,7 +22,7 @@ const testsIn = (folder: string) =>
 const run = (folder: string, policy: string) => runTests(policyFrom(policy), testsIn(folder));
 
 it('there are three companies', () => {
-  expect(FOLDERS).toHaveLength(4);
+  expect(COMPANIES).toHaveLength(3);
 });
 
 describe.each(FOLDERS)('examples/%s', (folder) => {
@@ -43,7 +44,7 @@ describe.each(FOLDERS)('examples/%s', (folder) => {
   });
 });
 
-describe('the tests of a company fail', () => {
+describe('the tests of a company, or of an example with conditions, fail', () => {
   it.each([
     ['one-team', 'a step key is removed', ', step_key: deploy }', ' }'],
     ['one-team', 'a branch becomes a pattern', 'build_branch: main, build_source', 'build_branch: "**", build_source'],
@@ -83,12 +84,28 @@ describe('the tests of a company fail', () => {
       'build_source: "u*"\n      step_key: release',
     ],
   ])('%s: when %s', (company, _, before, after) => {
-    const folder = `companies/${company}/`;
+    failsWhen(`companies/${company}/`, before, after);
+  });
+
+  it.each([
+    ['approvals', 'the creator may approve', ', not: creator', ''],
+    ['approvals', 'an approval holds for a day', 'within: 4h', 'within: 24h'],
+    ['approvals', 'another team approves', 'by: release-managers', 'by: web'],
+    ['approvals', 'builds of pushes are admitted', 'build_source: ui,', 'build_source: [ui, webhook],'],
+    ['approvals', 'the team is removed', ', team: { name: web, access: build_and_read }', ''],
+    ['approvals', 'any machine will do', 'claims: { project: acme-build }', 'claims: { project: somebody-elses }'],
+    ['break-glass', 'anybody may start it', '      created_by: { team: on-call }\n', ''],
+    ['break-glass', 'no reason is needed', '      use: break-glass\n', ''],
+  ])('%s: when %s', (example, _, before, after) => {
+    failsWhen(`${example}/`, before, after);
+  });
+
+  function failsWhen(folder: string, before: string, after: string) {
     const text = read(`${folder}policy.yaml`);
     expect(text).toContain(before);
     // Guards of environments refuse some changes before any test does.
     const unguarded = text.replace(/^ {4}require: .*\n/gm, '');
     expect(run(folder, unguarded).passed).toBe(true);
     expect(run(folder, unguarded.replaceAll(before, after)).passed).toBe(false);
-  });
+  }
 });

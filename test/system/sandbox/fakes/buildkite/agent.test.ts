@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FakeBuildkite, type Job, startFakeBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
+import { type FakeBuildkite, startFakeBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
+import type { Job } from '../../../../../sandbox/fakes/buildkite/job.ts';
 import { ROOT } from '../../../../../sandbox/functions.ts';
 import { TestClock } from '../../../../fixtures/test-clock.ts';
 

@@ -1,8 +1,9 @@
 // The fake Buildkite's builds are as strict as the documentation of the REST API.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_TOKEN, type FakeBuildkite, startFakeBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
+import { type FakeBuildkite, startFakeBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
 import type { FakeUser } from '../../../../../sandbox/fakes/buildkite/builds.ts';
+import { API_TOKEN } from '../../../../../sandbox/fakes/buildkite/rest-api.ts';
 
 const ANNE: FakeUser = { id: '0184990a-477b-4fa8-9968-496074483ca1', name: 'Anne' };
 const BERT: FakeUser = { id: '0184990a-477b-4fa8-9968-496074483cb2', name: 'Bert' };
