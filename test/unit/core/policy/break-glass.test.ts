@@ -16,7 +16,7 @@ const ordinary = (name: string, grants: readonly string[]) => {
 
 const problemsOf = (...rules: readonly object[]) => {
   const parsed = parsePolicyData(
-    policyData('acme', credentialsNamed(['config', 'export'], 'acme'), {
+    policyData('acme-project', credentialsNamed(['staging-config', 'staging-export'], 'acme-project'), {
       pipelines: { app: PIPELINE_ID },
       teams: { managers: '0184990a-4782-42b5-afc1-16715b10c001' },
       rules,
@@ -26,21 +26,25 @@ const problemsOf = (...rules: readonly object[]) => {
 };
 
 it('one credential may have several of them, and each credential of one is reported that another rule grants', () => {
-  expect(problemsOf(emergency('night', ['config']), emergency('day', ['config']), ordinary('deploy', ['export']))).toEqual(
-    [],
-  );
+  expect(
+    problemsOf(
+      emergency('night', ['staging-config']),
+      emergency('day', ['staging-config']),
+      ordinary('deploy', ['staging-export']),
+    ),
+  ).toEqual([]);
   const words = (credential: string, rule: string) =>
     `"${credential}" is granted for emergencies by the rule "${rule}", which has use: break-glass. Give one of the two rules a credential of its own`;
   expect(
     problemsOf(
-      ordinary('before', ['export', 'config']),
-      emergency('night', ['config']),
-      emergency('day', ['config', 'export']),
-      { name: 'without', match, grants: ['config'] },
+      ordinary('before', ['staging-export', 'staging-config']),
+      emergency('night', ['staging-config']),
+      emergency('day', ['staging-config', 'staging-export']),
+      { name: 'without', match, grants: ['staging-config'] },
     ),
   ).toEqual([
-    ['rules.0.grants.0', words('export', 'day')],
-    ['rules.0.grants.1', words('config', 'night')],
-    ['rules.3.grants.0', words('config', 'night')],
+    ['rules.0.grants.0', words('staging-export', 'day')],
+    ['rules.0.grants.1', words('staging-config', 'night')],
+    ['rules.3.grants.0', words('staging-config', 'night')],
   ]);
 });
