@@ -89,21 +89,20 @@ export function createRestApi(options: {
     const scopes = user ? ['read_builds', 'write_builds'] : (SCOPES[apiToken] ?? []);
     const ofBuild = within === undefined ? undefined : builds.handle(request, within, { scopes, user });
     if (ofBuild !== undefined) return typeof ofBuild === 'object' ? { headers: limits, ...ofBuild } : ofBuild;
-    if (user) return FORBIDDEN;
-    const reply = ofMachine(request, within, { apiToken, responses });
+    if (user && !isOfToken(path)) return FORBIDDEN;
+    const reply = byScopes(request, within, { scopes, responses });
     if (typeof reply !== 'object') return reply;
     // A test that says limits says all of them.
     const isPage = reply.headers && 'link' in reply.headers;
     return { headers: limits, ...reply, ...(isPage ? { headers: { ...limits, ...reply.headers } } : {}) };
   };
 
-  const ofMachine = (
+  const byScopes = (
     request: LocalRequest,
     within: string | undefined,
-    { apiToken, responses }: { readonly apiToken: string; readonly responses: Responses },
+    { scopes, responses }: { readonly scopes: readonly string[]; readonly responses: Responses },
   ): LocalReply => {
     const { method, path, query } = request;
-    const scopes = SCOPES[apiToken] ?? [];
     if (isOfToken(path)) {
       const { apiTokenExpiresAt: expires_at, beforeToken } = responses;
       return beforeToken?.() ?? describeAccessToken({ scopes, expires_at }, query);
@@ -111,7 +110,7 @@ export function createRestApi(options: {
     const ofTeams = parts().teams.handle(request, within ?? '', scopes);
     if (ofTeams) return ofTeams;
     if (within === undefined || method !== 'GET') return NOT_FOUND;
-    if (apiToken === API_TOKEN)
+    if (scopes.includes('read_builds'))
       return isOfPipelines(within)
         ? FORBIDDEN
         : (showJob(within, responses) ?? jobsOfPath(within, query, responses) ?? NOT_FOUND);
