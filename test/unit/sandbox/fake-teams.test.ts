@@ -51,6 +51,10 @@ it('shows a team, its pipelines, one of its members and one of its pipelines', a
 it('lists teams, also those of a user', async () => {
   expect((await get('teams')).json.map(({ slug }) => slug)).toEqual(['platform', 'release']);
   expect((await get(`teams?user_id=${team.members[0]?.user.id}`)).json).toHaveLength(1);
+  const [{ user } = { user: undefined }] = team.members;
+  if (user) buildkite.teams.join(secret, user);
+  const paged = await get(`teams?user_id=${user?.id}&per_page=1`);
+  expect(paged.headers.get('link')).toContain(`?page=2&per_page=1&user_id=${user?.id}>; rel="next"`);
   expect((await get('members?per_page=100', PEOPLE_API_TOKEN)).json).toHaveLength(100);
 });
 
