@@ -12,7 +12,7 @@ import { type DoctorTarget, logBucketOf } from './target.ts';
 /** As deploy/terraform/log-archive.tf has them. */
 export const GOOGLE_LINES = 'logName:"/logs/cloudaudit.googleapis.com%2F"';
 export const KEYDESK_LINES =
-  'jsonPayload.event=~"^(account|api_token|deployment|firebase_user|grant|issuer_keys|jobs?|kill_switch|operator|pool|request|startup|sweep|task|teams|token|webhook)[.][a-z_]+$"';
+  'jsonPayload.event=~"^(account|api_token|build|deployment|firebase_user|grant|issuer_keys|jobs?|kill_switch|operator|pool|request|startup|sweep|task|teams|token|webhook)[.][a-z_]+$"';
 
 const sinkShape = z.object({
   destination: z.string(),

@@ -11,7 +11,7 @@ locals {
   archived_projects = toset(var.log_archive == null ? [] : setunion([var.project_id], local.account_owners, local.data_projects, local.touched_projects))
 
   google_lines  = "logName:\"/logs/cloudaudit.googleapis.com%2F\""
-  keydesk_lines = "jsonPayload.event=~\"^(account|api_token|deployment|firebase_user|grant|issuer_keys|jobs?|kill_switch|operator|pool|request|startup|sweep|task|teams|token|webhook)[.][a-z_]+$\""
+  keydesk_lines = "jsonPayload.event=~\"^(account|api_token|build|deployment|firebase_user|grant|issuer_keys|jobs?|kill_switch|operator|pool|request|startup|sweep|task|teams|token|webhook)[.][a-z_]+$\""
 }
 
 # Keeps the retention that the bucket was created with, also when the variable changes later.

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { GOOGLE_LINES, KEYDESK_LINES } from '../../../../cli/doctor/log-sinks.ts';
+import { EVENTS } from '../../../../shared/audit/events.ts';
 import { at, LOG_BUCKET } from '../../../fixtures/deployed-addresses.ts';
 import type { FakePolicy } from '../../../fixtures/deployed-policies.ts';
 import { deployedWorld } from '../../../fixtures/deployed-world.ts';
@@ -21,6 +22,12 @@ describe('a log sink', () => {
     const module = readFileSync('deploy/terraform/log-archive.tf', 'utf8');
     const local = (name: string) => JSON.parse(new RegExp(`${name} += (".*")\\n`).exec(module)?.[1] ?? '""');
     expect([GOOGLE_LINES, KEYDESK_LINES]).toEqual([local('google_lines'), local('keydesk_lines')]);
+  });
+
+  it('keeps every event of the audit log', () => {
+    const pattern = new RegExp(/^jsonPayload\.event=~"(.+)"$/.exec(KEYDESK_LINES)?.[1] ?? '$.');
+    expect(Object.keys(EVENTS).filter((event) => !pattern.test(event))).toEqual([]);
+    expect(pattern.test('startup')).toBe(false);
   });
 
   // In Google's query language OR binds tighter than AND.
