@@ -3,6 +3,7 @@
 // Source: buildkite.com/docs/apis/rest-api/organizations/members.
 
 import * as z from 'zod';
+import { visible } from '../shared/core/policy/visible-text.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { errorMessage } from '../shared/runtime/errors.ts';
 import { createHttpClient } from '../shared/runtime/http-client.ts';
@@ -14,7 +15,7 @@ const SCOPE = 'read_organizations';
 const member = z.object({ id: z.guid().toLowerCase(), name: z.string().max(256) });
 
 export interface People {
-  /** The user's name with the UUID, or the UUID alone. */
+  /** The user's name with the UUID, or the UUID alone. People choose their names: invisible characters are shown. */
   readonly show: (id: string) => string;
   /** A line about names that are not shown, for people; undefined when there is nothing to say. */
   readonly hint: string | undefined;
@@ -61,7 +62,9 @@ function namesOf(api: BuildkiteApi, organization: string): Promise<ReadonlyMap<s
   const before = known.get(organization);
   if (before) return before;
   const list = { organization, path: '/members', scope: SCOPE, name: 'people' };
-  const reading = readAllOf(api, list, member).then((people) => new Map(people.map(({ id, name }) => [id, name])));
+  const reading = readAllOf(api, list, member).then(
+    (people) => new Map(people.map(({ id, name }) => [id, visible(name)])),
+  );
   known.set(organization, reading);
   return reading;
 }

@@ -83,6 +83,8 @@ Exit code 1: something is to be explained, or is not known.`,
     }),
   );
 
+const UUIDS = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
+
 /** With the names of people, where they can be had. */
 async function printLines(review: Review): Promise<void> {
   const people = review.grants.flatMap(({ job, conditions }) => {
@@ -91,7 +93,7 @@ async function printLines(review: Review): Promise<void> {
   });
   const ids = new Set(people.map(({ id }) => id));
   const { show, hint } = await readPeople(people[0]?.organization ?? '', ids);
-  for (const line of reviewLines(review)) print([...ids].reduce((text, id) => text.replaceAll(id, show(id)), line));
+  for (const line of reviewLines(review)) print(line.replace(UUIDS, (id) => (ids.has(id) ? show(id) : id)));
   if (hint !== undefined) note(hint);
 }
 

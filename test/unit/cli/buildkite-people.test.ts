@@ -56,6 +56,11 @@ describe('people at Buildkite', () => {
     expect(requests[0]?.headers).toEqual({ authorization: 'Bearer personal-token' });
   });
 
+  it('are shown with what is invisible in the names that they chose', async () => {
+    const { people } = open([response([member(ANN, 'Ann\u001b[1A\u001b[2K\u202e')])]);
+    expect((await people([ANN])).show(ANN)).toBe(`Ann<U+001B>[1A<U+001B>[2K<U+202E> (${ANN})`);
+  });
+
   it('are not read where nobody is shown', async () => {
     const { requests, people } = open([]);
     expect((await people([])).hint).toBeUndefined();
