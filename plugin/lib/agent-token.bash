@@ -71,7 +71,7 @@ keydesk_gcp_token() {
   KEYDESK_AGENT_TOKEN="$REPLY"
 }
 
-# keydesk_aws_token FOLDER: with the credentials of the instance's role, which stay in variables, from the regional endpoint of STS.
+# keydesk_aws_token FOLDER: with the credentials of the instance's role, which are in FOLDER for a moment and then in variables, from the regional endpoint of STS.
 # Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html.
 keydesk_aws_token() {
   local folder="$1" url="${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}" region sts code
@@ -102,8 +102,8 @@ keydesk_aws_token() {
     keydesk_read_metadata "$url" "$folder" "$session" placement/region
     region="$REPLY"
   fi
-  keydesk_read_metadata "$url" "$folder" "$session" "iam/security-credentials/$name"
-  if [[ ! "$region" =~ ^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$ ]] || ! keydesk_read_role "$folder"; then
+  if [[ ! "$region" =~ ^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$ ]] ||
+    ! keydesk_read_metadata "$url" "$folder" "$session" "iam/security-credentials/$name" || ! keydesk_read_role "$folder"; then
     keydesk_no_agent_token "$folder" 'the metadata service of EC2' 'retry the job. If it fails again, set AWS_REGION'
     return 1
   fi
@@ -141,15 +141,16 @@ keydesk_read_metadata() {
   if [[ "$4" != iam/security-credentials/?* ]]; then
     keydesk_take_answer "$2"
   fi
+  return 0
 }
 
 # keydesk_read_role FOLDER: sets REPLY to lines of curl's configuration with the credentials of the role.
 keydesk_read_role() {
   local +x key secret session
   local text='^"[A-Za-z0-9/+=]+"$'
-  [[ "$KEYDESK_STATUS" == 200 ]] || return 1
   # The service writes a member a line.
   keydesk_take_answer "$1"
+  [[ "$KEYDESK_STATUS" == 200 ]] || return 1
   printf '%s' "$REPLY" | tr '\n\r\t' '   ' >"$1/role"
   key="$(keydesk_json AccessKeyId "$1/role")"
   secret="$(keydesk_json SecretAccessKey "$1/role")"

@@ -74,7 +74,8 @@ keydesk_load() {
   local lib="${BASH_SOURCE[0]%/*}"
   set +aefvC -uo pipefail
   shopt -u nocasematch failglob
-  unset -v GLOBIGNORE
+  # A variable that the job exports would hand what it holds to every process.
+  unset -v GLOBIGNORE REPLY
   umask 077
   IFS=$' \t\n'
   export LC_ALL=C

@@ -21,6 +21,16 @@ redactor() {
   [ "$(inside from '')" = '<>' ]
 }
 
+exports() {
+  REPLY=secret
+  env
+}
+
+@test "a variable that the job exports is not handed on with what the plugin keeps in it" {
+  export REPLY=1
+  [[ "$(inside exports)" != *secret* ]]
+}
+
 @test "a file is read, and the job's log redacts what is in it" {
   redactor
   printf '%s\n' "$JWT" >"$BATS_TEST_TMPDIR/token"

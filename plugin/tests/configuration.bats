@@ -168,6 +168,8 @@ read_all() {
   [ "${lines[4]}" = 'agent aws <> b 1800' ]
   BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FILE='/a b' BUILDKITE_PLUGIN_KEYDESK_APPROVAL_TIMEOUT=0 run inside read_all
   [ "${lines[4]}" = 'agent file </a b> https://keydesk.acme.example 0' ]
+  BUILDKITE_COMMAND_EVAL=false BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN=aws run inside read_all
+  [ "${lines[4]}" = 'agent aws <> https://keydesk.acme.example 1800' ]
   # shellcheck disable=SC2016 # as the pipeline has it
   BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_COMMAND='print "$1"' run inside read_all
   [ "${lines[4]}" = 'agent command <print "$1"> https://keydesk.acme.example 1800' ]
@@ -175,6 +177,10 @@ read_all() {
 
 @test "a wrong source of the machine's token is reported by its key" {
   export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_NAME=a BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_TOKEN=T
+  BUILDKITE_COMMAND_EVAL=false BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_COMMAND=id run inside read_all
+  [ "$output" = 'agent-token.command: is not allowed, since this agent runs no commands of pipelines (no-command-eval)' ]
+  BUILDKITE_COMMAND_EVAL=false BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FILE=/a run inside read_all
+  [ "$output" = 'agent-token.file: is not allowed, since this agent runs no commands of pipelines (no-command-eval)' ]
   BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN=azure run inside read_all
   [ "$output" = 'agent-token: must be aws, gcp or kubernetes, or a mapping with from, file or command' ]
   BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FROM=aws BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FILE=/a run inside read_all
