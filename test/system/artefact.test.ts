@@ -226,9 +226,9 @@ describe('the built artefact under functions-framework', () => {
   });
 
   it('keeps Google’s libraries out of what every start loads', () => {
-    // The policy's parser is most of token. When an instance records what it runs, and its events, are 2,400 bytes of it, and checks of tokens that other functions share 200.
+    // The policy's parser is most of token. When an instance records what it runs, and its events, are 2,400 bytes of it, and checks of tokens that other functions share 200. Conditions of rules and tokens of machines are 35,000.
     for (const name of ['token', 'webhook', 'sweep', 'reader', 'admin'])
-      expect(readFileSync(`${ROOT}/dist/${name}.cjs`).length).toBeLessThan(480_000);
+      expect(readFileSync(`${ROOT}/dist/${name}.cjs`).length).toBeLessThan(500_000);
   });
 
   async function startWith(target: string, environment: Record<string, string>) {

@@ -65,10 +65,19 @@ export interface BuildNews {
   readonly unblocks: readonly Unblock[];
 }
 
-/** A reason as it is kept; undefined where there is none. Firestore stores no half of a surrogate pair. */
+/**
+ * A reason as it is kept; undefined where there is none. Firestore stores no half of a surrogate pair. Any job of the build may write it,
+ * and people read it in a terminal.
+ */
 export function toReason(text: unknown): string | undefined {
   if (typeof text !== 'string') return undefined;
-  return text.slice(0, LONGEST_REASON).toWellFormed().trim() || undefined;
+  return (
+    text
+      .slice(0, LONGEST_REASON)
+      .toWellFormed()
+      .replace(/\p{Cc}+/gu, ' ')
+      .trim() || undefined
+  );
 }
 
 /** The document id. The number of a build is unique within its pipeline alone. */
@@ -86,7 +95,7 @@ export function addNews(existing: BuildRecord | undefined, news: BuildNews, now:
   const byJob = new Map(record.unblocks.map((unblock) => [unblock.job_id, unblock]));
   for (const unblock of news.unblocks) {
     const known = byJob.get(unblock.job_id);
-    if (!known || known.unblocked_by === null) byJob.set(unblock.job_id, unblock);
+    byJob.set(unblock.job_id, known ? completed(known, unblock) : unblock);
   }
   const unblocks = [...byJob.values()]
     .sort((left, right) => left.unblocked_at - right.unblocked_at || (left.job_id < right.job_id ? -1 : 1))
@@ -102,6 +111,12 @@ export function addNews(existing: BuildRecord | undefined, news: BuildNews, now:
     delete_at: Math.max(record.delete_at, now + BUILD_RETENTION_MS),
   };
   return existing && sameFacts(existing, next) ? existing : next;
+}
+
+/** What was not known of an unblock. */
+function completed(known: Unblock, { step_id, unblocked_by, unblocked_at }: Unblock): Unblock {
+  const found = known.unblocked_by === null ? { unblocked_by, unblocked_at } : {};
+  return { ...known, ...found, step_id: known.step_id ?? step_id };
 }
 
 export function emptyBuildRecord(

@@ -79,9 +79,11 @@ function changesOfProvider(where: string, before: IdentityProvider, after: Ident
   ];
 }
 
-/** Where in a token each claim is that every token must have. */
+/** Where in a token each claim is that every token must have. A member may have a dot in its name. */
 function pathsOf({ claims }: IdentityProvider): string[] {
-  return Object.entries(claims).map(([name, { at = [name] }]) => at.join('.'));
+  return Object.entries(claims).map(([name, { at = [name] }]) =>
+    at.map((member) => member.replace(/[\\.]/g, '\\$&')).join('.'),
+  );
 }
 
 /** Of claims that are the same in a token. */

@@ -1,6 +1,7 @@
 // Sets of texts that patterns describe, and whether such a set has an element. Patterns are regular languages of two wildcards, so the
 // answer is exact. Knows nothing about claims and paths.
 
+import { RESERVED_CHARACTER } from '../policy/conditions.ts';
 import { matchesPattern } from '../policy/pattern.ts';
 import { shortestText } from './shortest-text.ts';
 import { CannotTell, type Work } from './work.ts';
@@ -64,7 +65,7 @@ export function isLiteral(pattern: string): boolean {
 }
 
 /** Stands for a `*` of a value, which is no wildcard. No pattern tells the two apart. */
-const NO_WILDCARD = '\ue000';
+const NO_WILDCARD = RESERVED_CHARACTER;
 
 /** The pattern that only one value fits. */
 export function toLiteral(value: string): string {

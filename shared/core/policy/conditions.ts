@@ -53,7 +53,14 @@ export const approvalSchema = z
   });
 export type Approval = z.output<typeof approvalSchema>;
 
-const claimValue = z.string({ error: 'must be the text that the claim has, or a list of texts' }).min(1).max(1024);
+/** No rule names a claim's value that has it: where policies are analysed, it stands for a `*`. */
+export const RESERVED_CHARACTER = '\ue000';
+
+const claimValue = z
+  .string({ error: 'must be the text that the claim has, or a list of texts' })
+  .min(1)
+  .max(1024)
+  .refine((text) => !text.includes(RESERVED_CHARACTER), 'must not have the character U+E000');
 
 /** `agent`: the request carries a token of this identity provider, whose claims are these. Values are compared to the letter. */
 export const agentConditionSchema = z.strictObject({

@@ -29,6 +29,7 @@ credentials:
   # Its user is changed, and the Auth emulator is one for all files.
   config-${project}: { environment: staging, ttl: 15m, ${firestore('config')} }
   live: { environment: production, ttl: 5m, ${firestore('live')} }
+  emergency: { environment: production, ttl: 5m, ${firestore('live')} }
   export:
     environment: staging
     ttl: 10m
@@ -63,7 +64,7 @@ rules:
   - name: repair
     match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: repair }
     approval: { step: approve, by: platform, within: 1h, not: creator, use: break-glass }
-    grants: [live]
+    grants: [emergency]
   - name: machine
     match: { pipeline_id: 0184990a-4782-42b5-afc1-16715b10b1f0, build_branch: machine }
     agent: { provider: agents, claims: { sub: agent } }

@@ -114,7 +114,7 @@ async function breakGlass({ keydesk, requestToken, requestWithForm }: WatchedKey
   await readTeam(keydesk);
   const job = buildkite.startJob({ build_branch: 'repair' });
   await unblock(keydesk, job, { reason: 'The shop is down' });
-  expect((await requestToken(job, 'live')).status).toBe(200);
+  expect((await requestToken(job, 'emergency')).status).toBe(200);
   const jobToken = await buildkite.jobToken(buildkite.startJob({ build_branch: 'machine' }));
   const actor = { actor_token: 'word', actor_token_type: 'urn:ietf:params:oauth:token-type:jwt' };
   expect((await requestWithForm(jobToken, 'live', actor)).status).toBe(400);

@@ -37,7 +37,7 @@ const allOf = (said: readonly BuildNews[]) =>
 
 describe('news of a build', () => {
   it('come to the same in any order, and however often they come', () => {
-    const nobody = fc.boolean().map((isNamed) => (isNamed ? {} : { unblocked_by: null }));
+    const nobody = fc.constantFrom<Partial<Unblock>>({}, { unblocked_by: null }, { step_id: null });
     const said = fc.array(
       fc.record({
         build_id: fc.constantFrom(undefined, 'build'),
@@ -81,6 +81,20 @@ describe('news of a build', () => {
     expect(record.unblocks.map(({ unblocked_at }) => unblocked_at - NOW)).toEqual([...Array(100).keys()]);
     expect(record.reason).toBe(`${'x'.repeat(499)}\ufffd`);
     expect(buildRecordSchema.safeParse(record).success).toBe(true);
+  });
+
+  it('keep a reason without what moves the cursor of a terminal', () => {
+    const reasonOf = (reason: string) => addNews(undefined, news({ reason }), NOW).reason;
+    expect(reasonOf('db down\u001b]0;x\u0007\u001b[2J\r\nall\u009bclear')).toBe('db down ]0;x [2J all clear');
+    expect(reasonOf('\u001b\u0007\n')).toBeNull();
+  });
+
+  it('add which step it was where only a later one says so, and nothing else that was known', () => {
+    const said = allOf([
+      news({ unblocks: [unblock(1, { step_id: null })] }),
+      news({ unblocks: [unblock(1, { unblocked_by: 'other', unblocked_at: NOW })] }),
+    ]);
+    expect(said?.unblocks).toEqual([unblock(1)]);
   });
 
   it('keep the record for 35 days', () => {

@@ -408,6 +408,16 @@ describe('a change of a policy', () => {
     expect(directionBetween(basePolicy(), data)).toBeUndefined();
   });
 
+  it('does not confuse a member whose name has a dot with a member of another one', () => {
+    const withZone = (...at: string[]) => {
+      const data = basePolicy();
+      data.identityProviders.aws.claims.zone.at = at;
+      return data;
+    };
+    expect(directionBetween(withZone('a', 'b'), withZone('a.b'))).toBe('both');
+    expect(directionBetween(withZone('a\\.b'), withZone('a.b'))).toBe('both');
+  });
+
   it('does not confuse the name of an environment with a member of every object', () => {
     const data = basePolicy();
     data.environments.constructor = { require: ['step_key'] };
