@@ -3,6 +3,7 @@
 import type { Mutation } from './mutation.ts';
 import { BLOCKS } from './mutations/blocks.ts';
 import { BOUNDARY } from './mutations/boundary.ts';
+import { CONDITIONS } from './mutations/conditions.ts';
 import { COOLDOWN } from './mutations/cooldown.ts';
 import { FIREBASE } from './mutations/firebase.ts';
 import { ISSUANCE } from './mutations/issuance.ts';
@@ -28,6 +29,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...BOUNDARY,
   ...PLUGIN,
   ...FIREBASE,
+  ...CONDITIONS,
   ...POLICY_LIMITS,
   ...POLICY_ANALYSIS,
   ...POLICY_ANSWERS,
