@@ -77,7 +77,7 @@ export class PeopleAtBuildkite {
     this.#world = world;
   }
 
-  /** The build of a job. Its creator is drawn when it is first heard of. */
+  /** The build of a job. Its creator is drawn when a move first names it. */
   buildOf(job_id: string): TrueBuild {
     const { pipeline_slug, build_number, build_source = '' } = claimsOf(job_id);
     return this.#build(pipeline_slug as PipelineSlug, build_number, build_source);

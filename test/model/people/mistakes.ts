@@ -39,7 +39,7 @@ const token = (deps: Partial<Keydesk['tokenDeps']>) => (keydesk: Keydesk) => ({
   tokenDeps: { ...keydesk.tokenDeps, ...deps },
 });
 
-/** Builds are told apart by their number alone. */
+/** A build is known by its number alone. */
 const byNumber: Alter = (keydesk) => {
   const { conditionLedger } = keydesk.tokenDeps;
   const read: ConditionLedger['facts'] = async (wanted) => {
@@ -83,7 +83,7 @@ export const MISTAKES: readonly Mistake[] = [
     /"of the team", and the pipeline does not belong to platform/,
   ],
   [
-    'whoever started the build may approve it',
+    'the person who started the build may approve it',
     build(() => ({ creator_known: true, creator: 'somebody else' })),
     /nobody had approved (approve|glass)/,
   ],

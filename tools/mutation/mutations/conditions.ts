@@ -271,7 +271,7 @@ const FACTS: readonly Mutation[] = [
     killers: [APPROVAL_LOOKS_TEST],
   },
   {
-    id: 'look-beside-another-sweep',
+    id: 'look-during-another-sweep',
     breaks: 'limits',
     means: 'A sweep looks builds up while another one calls Buildkite.',
     edits: [
