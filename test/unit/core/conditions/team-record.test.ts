@@ -58,7 +58,7 @@ describe('a copy of a team', () => {
       ...{ failure: 'team_missing', failed_at: NOW + MINUTE, delete_at: NOW + MINUTE + TEAM_RETENTION_MS },
     });
     const never = addFailure(undefined, 'refused', NOW);
-    expect(never).toMatchObject({ members: [], pipelines: {}, read_at: null, failure: 'refused' });
+    expect(never).toMatchObject({ members: [], pipelines: {}, read_at: null, read_again: false, failure: 'refused' });
     expect(addCopy(never, copy(), NOW + MINUTE)).toMatchObject({ failure: null, failed_at: null });
   });
 });
@@ -97,6 +97,10 @@ describe('a team is due', () => {
     const team = addCopy(undefined, copy({ members: ids(members), pipelines: Object.fromEntries(entries) }), NOW);
     expect(callsFor(team)).toBe(calls);
   });
+});
+
+it('a team that was never read takes two calls', () => {
+  expect(callsFor(undefined)).toBe(2);
 });
 
 describe('the state of a team', () => {
