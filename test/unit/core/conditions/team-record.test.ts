@@ -117,6 +117,7 @@ describe('the state of a team', () => {
     ['that nobody has tried for five minutes', undefined, 5 * MINUTE, 'pending'],
     ['that nobody has tried for longer', undefined, 5 * MINUTE + 1, 'too_old'],
     ['whose first try failed', never, 0, 'too_old'],
+    ['without a copy and a failure', { ...never, failure: null }, 0, 'pending'],
   ])('%s', (_, team, later, state) => {
     expect(teamState(named, team, { max_age: 3600, now: NOW + later })).toBe(state);
   });
