@@ -388,4 +388,10 @@ export const EXPLANATIONS: readonly Explanation[] = [
     becomes: 'if (false || !verdict) return traced;',
     why: 'Only rules with conditions have a verdict.',
   },
+  {
+    file: 'shared/core/oauth/exchange-request.ts',
+    from: `return missing('actor_token', "the machine's token, or leave out actor_token_type");`,
+    becomes: `return missing('actor_token', "");`,
+    why: WORDS,
+  },
 ];

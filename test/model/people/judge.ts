@@ -88,7 +88,8 @@ export class ConditionJudge {
 
   /** Whether a rule grants, by the truth of this moment alone. */
   mayBeGranted(request: Request, credential: string): boolean {
-    const byTruth: Request = { ...request, listsSince: 'now' };
+    const { unblocks } = this.#people.buildOf(request.job_id);
+    const byTruth: Request = { ...request, reported: unblocks, listsSince: 'now' };
     return Object.values(RULES).some(
       (demands) => demands.grants.includes(credential) && this.#unmet(byTruth, demands).length === 0,
     );

@@ -84,8 +84,10 @@ export const MISTAKES: readonly Mistake[] = [
   ],
   [
     'the person who started the build may approve it',
-    build(() => ({ creator_known: true, creator: 'somebody else' })),
-    /nobody had approved (approve|glass)/,
+    build(({ creator, unblocks }) =>
+      unblocks.some(({ unblocked_by }) => unblocked_by === creator) ? { creator: 'somebody else' } : {},
+    ),
+    /nobody had approved|everything was read/,
   ],
   ['an approval of another pipeline with the same build number counts', byNumber, /nobody had approved|a grant says/],
   [
@@ -128,7 +130,11 @@ export const MISTAKES: readonly Mistake[] = [
 
 /** Few histories meet these. */
 export const RARE_MISTAKES: readonly Mistake[] = [
-  ['an approval lasts for ever', unblocks((_, now) => ({ unblocked_at: now })), /nobody had approved/],
+  [
+    'an approval lasts for ever',
+    unblocks((_, now) => ({ unblocked_at: now })),
+    /nobody had approved|everything was read/,
+  ],
   [
     'a step that a bot unblocked counts as approved',
     unblocks(({ unblocked_by }) => ({ unblocked_by: unblocked_by ?? PEOPLE.ann })),

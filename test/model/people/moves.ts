@@ -48,7 +48,7 @@ export const requests = fc
   .record({
     slot,
     next: fc.constantFrom(true, true, false),
-    credential: fc.constantFrom('admin', 'cache', ...CREDENTIALS),
+    credential: fc.constantFrom('config', 'config', 'cache', ...CREDENTIALS),
     machine,
     times: fc.constantFrom(1, 1, 2),
   })
@@ -174,16 +174,16 @@ export const refreshes = fc
 const oneOrTwo = fc.integer({ min: 0, max: 9 }).map((drawn) => (drawn === 9 ? 2 : 1));
 /** A job requests what needs an approval, somebody unblocks the step, and the job requests it again. */
 export const approvals = fc
-  .record({ slot, step, by: anybody, arrival: arrivals, sweeps: fc.boolean(), config: fc.boolean(), steps: oneOrTwo })
+  .record({ slot, step, by: anybody, arrival: arrivals, sweeps: fc.boolean(), steps: oneOrTwo })
   .map(
-    ({ slot, step, by, arrival, sweeps, config, steps }) =>
+    ({ slot, step, by, arrival, sweeps, steps }) =>
       new Move(
         `approval(${slot}, ${step}, ${by}, ${arrival}, ${steps} steps${sweeps ? ', sweep' : ''})`,
         async (real) => {
           const { deployment, operations } = real;
           const { people } = deployment.google;
           const job_id = deployment.jobIn(slot, true);
-          const credential = step === 'approve' ? 'admin' : config ? 'config' : 'export';
+          const credential = step === 'approve' ? 'admin' : 'export';
           void operations.issueToken(job_id, credential);
           await deployment.world.settle();
           for (let time = 0; time < steps; time += 1)

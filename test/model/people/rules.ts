@@ -60,19 +60,19 @@ export interface Demands {
 /** By their names. */
 export const RULES: Readonly<Record<string, Demands>> = {
   'of the team': { grants: ['config'], team: { name: 'platform', access: 'build_and_read' } },
-  'started by the team': { grants: ['export'], createdBy: 'platform' },
+  'started by the team': { grants: ['config'], createdBy: 'platform' },
   approved: {
     grants: ['admin'],
-    approval: { step: 'approve', by: 'approvers', minutes: 30, notCreator: true, breakGlass: false },
+    approval: { step: 'approve', by: 'approvers', minutes: 60, notCreator: true, breakGlass: false },
   },
   'on the machine': { grants: ['cache'], team: { name: 'platform', access: 'read_only' }, agent: 'cloud' },
   'approved in the cluster': {
     grants: ['cache'],
-    approval: { step: 'approve', by: 'platform', minutes: 60, notCreator: false, breakGlass: false },
+    approval: { step: 'approve', by: 'platform', minutes: 90, notCreator: false, breakGlass: false },
     agent: 'cluster',
   },
   'in an emergency': {
-    grants: ['config', 'export'],
+    grants: ['export'],
     approval: { step: 'glass', by: 'approvers', minutes: 20, notCreator: true, breakGlass: true },
   },
 };

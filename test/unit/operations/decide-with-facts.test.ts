@@ -104,14 +104,14 @@ describe('a request whose rules have conditions', () => {
   ];
   const look = { ...BUILD, organization_slug: 'acme-inc', pipeline_slug: 'app' };
 
-  it('has its build looked up while something of it is not known, and not for anything else', async () => {
+  it('has its build looked up while what it says may still change the decision, and not for anything else', async () => {
     expect(await decideBy(['approved'])).toMatchObject({ outcome: 'approval_pending', looks: [look] });
     expect(await decideBy(['approved'], undefined, { unblocks: UNBLOCKED })).toMatchObject({
       ...{ outcome: 'conditions_unknown', looks: [look] },
     });
     expect(
       await decideBy(['approved'], undefined, { unblocks: UNBLOCKED, creator_known: true, creator: 'mira' }),
-    ).toMatchObject({ outcome: 'approval_not_accepted', looks: [] });
+    ).toMatchObject({ outcome: 'approval_not_accepted', looks: [look] });
     // A team is not known: the build would say nothing of it.
     expect(
       await decideBy(['approved'], undefined, { unblocks: UNBLOCKED, creator_known: true, creator: 'pat' }),

@@ -37,7 +37,13 @@ export const CONDITION_FACTS: readonly Mutation[] = [
     id: 'waiting-job-asks-for-no-look',
     breaks: 'states',
     means: 'A job that waits for an approval does not have its build looked up.',
-    edits: [{ file: WITH_FACTS, find: 'if (build && lacksBuild) await', replace: 'if (build && !lacksBuild) await' }],
+    edits: [
+      {
+        file: WITH_FACTS,
+        find: 'if (build && mayChangeByLook(refused)) await',
+        replace: 'if (build && !mayChangeByLook(refused)) await',
+      },
+    ],
     killers: [APPROVAL_LOOKS_TEST, 'test/model/people.test.ts'],
   },
   {
@@ -47,11 +53,18 @@ export const CONDITION_FACTS: readonly Mutation[] = [
     edits: [
       {
         file: WITH_FACTS,
-        find: " || (refused.reason === 'conditions_unknown' && refused.unknown === 'build')",
+        find: "if (refused.reason === 'conditions_unknown') return refused.unknown === 'build';",
         replace: '',
       },
     ],
     killers: [APPROVALS_TEST],
+  },
+  {
+    id: 'wrong-approval-asks-for-no-look',
+    breaks: 'states',
+    means: 'A job whose step was unblocked by the wrong person does not have its build looked up again.',
+    edits: [{ file: WITH_FACTS, find: " || refused.reason === 'approval_not_accepted'", replace: '' }],
+    killers: [WITH_FACTS_TEST],
   },
   {
     id: 'news-replace-who-unblocked',
