@@ -382,12 +382,14 @@ export const EXPLANATIONS: readonly Explanation[] = [
     becomes,
     why: 'A second guard holds: where no refusal has a known reason, the response is that no rule matches.',
   })),
-  {
-    file: DECIDE,
-    from: "if (traced.outcome !== 'conditional' || !verdict) return traced;",
-    becomes: 'if (false || !verdict) return traced;',
-    why: 'Only rules with conditions have a verdict.',
-  },
+  ...['if (false || !verdict) return traced;', "if (traced.outcome !== 'conditional' && !verdict) return traced;"].map(
+    (becomes) => ({
+      file: DECIDE,
+      from: "if (traced.outcome !== 'conditional' || !verdict) return traced;",
+      becomes,
+      why: 'Rules with conditions have a verdict, and no others.',
+    }),
+  ),
   {
     file: 'shared/core/oauth/exchange-request.ts',
     from: `return missing('actor_token', "the machine's token, or leave out actor_token_type");`,

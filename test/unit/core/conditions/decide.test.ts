@@ -127,7 +127,7 @@ describe('a decision by rules with conditions', () => {
       { outcome: 'condition_unmet', condition: 'team', reason: 'team_access_too_low' },
     ],
   ] as const)('by the rule %s refuses, where %j differs', (rule, changed, refused, traced) => {
-    expect(decideBy([rule], changed as Partial<Facts>)).toEqual({
+    expect(decideBy([rule], changed as Partial<Facts>)).toStrictEqual({
       ...{ outcome: 'refused', ...refused },
       trace: [{ rule, ...traced }],
     });
