@@ -9,7 +9,7 @@ const LEDGER = 'shared/ledger/conditions.ts';
 const BUILD_RECORD_TEST = 'test/unit/core/conditions/build-record.test.ts';
 const APPROVALS_TEST = 'test/http/approvals.test.ts';
 const APPROVAL_LOOKS_TEST = 'test/http/approval-looks.test.ts';
-const WITH_FACTS_TEST = 'test/unit/operations/decide-with-facts.test.ts';
+const WITH_FACTS_TEST = 'test/unit/operations/facts-of-a-request.test.ts';
 const AGENT_HTTP_TEST = 'test/http/agent-token.test.ts';
 
 export const CONDITION_FACTS: readonly Mutation[] = [
