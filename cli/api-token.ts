@@ -21,6 +21,25 @@ export function readApiToken(file: string | undefined, option = '--token-file'):
   return token;
 }
 
+export interface GivenTokens {
+  readonly apiToken: string | undefined;
+  readonly teamsApiToken: string | undefined;
+}
+
+/** The API tokens of the sweep that the options name, or the environment. Undefined where none is given. */
+export function givenApiTokens({
+  tokenFile,
+  teamsTokenFile,
+}: {
+  readonly tokenFile?: string | undefined;
+  readonly teamsTokenFile?: string | undefined;
+}): GivenTokens {
+  return {
+    apiToken: tokenFile === undefined && !process.env[API_TOKEN_VARIABLE] ? undefined : readApiToken(tokenFile),
+    teamsApiToken: teamsTokenFile === undefined ? undefined : readApiToken(teamsTokenFile, '--teams-token-file'),
+  };
+}
+
 function readTokenFile(file: string, source: string, option: string): string {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8');

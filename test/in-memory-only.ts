@@ -12,6 +12,7 @@ export const WITHOUT_EMULATOR = [
   'ledger/firebase-users',
   'ledger/stored-fields',
   'ledger/unreadable',
+  'preflight-tokens',
   'preflight',
   'request-bodies',
   'webhook-install',
@@ -57,6 +58,7 @@ export const LONG_ON_EMULATOR = [
   'policy-changes',
   'reconcile-jobs',
   'restore-rehearsal',
+  'teams-down',
   'verified-webhooks',
 ].map(fileOf);
 

@@ -6,6 +6,7 @@ import { closestName } from '../../shared/core/closest-name.ts';
 import { toIso } from '../../shared/core/iso-time.ts';
 import { projectIdSchema } from '../../shared/core/policy/google-names.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
+import { givenApiTokens } from '../api-token.ts';
 import { countResults, explanations, resultLine, summary } from '../checks/report.ts';
 import { planChecks, runChecks } from '../checks/run.ts';
 import { runDoctor } from '../doctor/command.ts';
@@ -14,7 +15,7 @@ import { runLive } from '../live/run.ts';
 import { openGoogle } from '../open-google.ts';
 import { examples, policyOption } from '../options.ts';
 import { readPolicy } from '../policy-file.ts';
-import { CHECK_KINDS, FINDING_NAMES } from '../preflight/checks.ts';
+import { CHECK_KINDS, FINDING_NAMES, TOKEN_KINDS } from '../preflight/checks.ts';
 import { targetOf } from '../preflight/target.ts';
 import { EXIT, note, print, printJson } from '../terminal.ts';
 import { parseUrl } from './webhook/deployment-options.ts';
@@ -115,7 +116,8 @@ Exit code 1: there is a finding that is not accepted or excepted, or something c
       projectNumbers: options.projectNumber,
     });
     const google = await openGoogle(project);
-    const planned = planChecks(CHECK_KINDS, target);
+    const tokens = { policy, clock: systemClock, ...givenApiTokens(options) };
+    const planned = [...planChecks(CHECK_KINDS, target), ...planChecks(TOKEN_KINDS, tokens)];
     const nameWidth = Math.max(...planned.map(({ kind }) => kind.name.length));
     const madeAt = systemClock.now();
     let done = 0;

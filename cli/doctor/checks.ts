@@ -4,6 +4,7 @@ import type { CheckKind } from '../checks/check.ts';
 import { COULD_NOT_LOOK } from '../checks/run.ts';
 import { accounts as namedAccounts } from '../preflight/account.ts';
 import { apiKeys } from '../preflight/api-key.ts';
+import { apiTokens } from '../preflight/api-token.ts';
 import { apis } from '../preflight/apis.ts';
 import { appCheck } from '../preflight/app-check.ts';
 import { authentication } from '../preflight/authentication.ts';
@@ -14,7 +15,6 @@ import { ingress } from '../preflight/public-access.ts';
 import { tenants } from '../preflight/tenant.ts';
 import { accountKeys, accounts } from './account.ts';
 import { keyPolicies } from './account-key-policy.ts';
-import { apiTokens } from './api-token.ts';
 import { auditLogs, logArchive } from './audit-logs.ts';
 import { auditQueries } from './audit-queries.ts';
 import { clocks } from './clock.ts';
@@ -26,6 +26,7 @@ import { roles } from './iam/own-roles.ts';
 import { issuerKeys } from './issuer-keys.ts';
 import { indexes, ledger, timeToLive } from './ledger.ts';
 import { logSinks } from './log-sinks.ts';
+import { lookToken } from './look-token.ts';
 import { scheduler } from './scheduler.ts';
 import { secrets } from './secret.ts';
 import { securityRules } from './security-rules.ts';
@@ -67,6 +68,7 @@ export const DOCTOR_KINDS: readonly CheckKind<DoctorTarget>[] = [
   auditQueries,
   issuerKeys,
   apiTokens,
+  lookToken,
   ...OF_THE_PREFLIGHT,
 ];
 

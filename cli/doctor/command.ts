@@ -6,14 +6,14 @@ import * as z from 'zod';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { errorMessage } from '../../shared/runtime/errors.ts';
 import { createHttpClient } from '../../shared/runtime/http-client.ts';
-import { API_TOKEN_VARIABLE, readApiToken } from '../api-token.ts';
+import { type GivenTokens, givenApiTokens } from '../api-token.ts';
 import { createFolderTransport, fileNameOf } from '../checks/folder.ts';
 import { createReader, createTransport, type Transport } from '../checks/google.ts';
 import { memoize } from '../checks/memoize.ts';
 import { createOperatorClient, LOG_IN } from '../operator-client.ts';
 import { readPolicy, readText } from '../policy-file.ts';
+import { TOKEN_CALL } from '../preflight/api-token.ts';
 import { EXIT, fail, note, print, printJson } from '../terminal.ts';
-import { TOKEN_CALL } from './api-token.ts';
 import { FINDING_IDS } from './checks.ts';
 import { watchClocks } from './clock.ts';
 import { type Deployment, parseDeployment, readDeploymentFile } from './deployment.ts';
@@ -44,9 +44,7 @@ export async function runDoctor(options: DoctorOptions): Promise<void> {
   const clock = systemClock;
   const deployment = deploymentOf(options);
   const exceptions = exceptionsIn(options.exceptions, clock.now());
-  const { teamsTokenFile } = options;
-  const teamsApiToken = teamsTokenFile === undefined ? undefined : readApiToken(teamsTokenFile, '--teams-token-file');
-  const about = { archives: archivesIn(options.archives), apiToken: apiTokenOf(options), teamsApiToken, clock };
+  const about = { archives: archivesIn(options.archives), ...apiTokensOf(options), clock };
   const policy = readPolicy(options.policy);
   const offsets = new Map<string, number>();
   const quotaProject = deployment.project_id;
@@ -149,9 +147,9 @@ function archivesIn(folder: string | undefined): Record<string, string> | undefi
 }
 
 /** The token itself is needed where its scopes are not in the folder. */
-function apiTokenOf({ from, tokenFile }: DoctorOptions): string | undefined {
-  if (from !== undefined) return existsSync(join(from, fileNameOf(TOKEN_CALL))) ? '' : undefined;
-  return tokenFile === undefined && !process.env[API_TOKEN_VARIABLE] ? undefined : readApiToken(tokenFile);
+function apiTokensOf({ from, ...options }: DoctorOptions): GivenTokens {
+  if (from === undefined) return givenApiTokens(options);
+  return { apiToken: existsSync(join(from, fileNameOf(TOKEN_CALL))) ? '' : undefined, teamsApiToken: undefined };
 }
 
 /** Undefined without a token for it: Buildkite's settings are then not looked at. */

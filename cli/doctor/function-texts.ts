@@ -72,7 +72,7 @@ export const FUNCTION_TEXTS = {
   secret_missing: {
     severity: 'error',
     what: '{service} lacks {variable}, from the secret {secret}.',
-    why: 'Without its token the webhook does not start, and the sweep cannot find lost webhooks.',
+    why: 'Without its token the webhook does not start. The sweep cannot find lost webhooks without one, nor read teams: rules that name a team then grant nothing.',
     fix: `${UPDATE} --update-secrets={variable}={secret}:VERSION`,
     undo: `${UPDATE} --remove-secrets={variable}`,
   },

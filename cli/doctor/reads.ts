@@ -32,5 +32,4 @@ export const READS = {
   group: { permission: 'the right to view groups', role: 'Groups Reader, an administrator role of Google Workspace,' },
   /** Anybody may: the page of a function, or the keys of the issuer. */
   anybody: { permission: 'access from your network', role: 'A route to it' },
-  apiToken: { permission: 'an API token of Buildkite', role: 'Any' },
 } as const;

@@ -3,16 +3,14 @@
 import { accountsOf } from '../../shared/core/kinds/kinds.ts';
 import { projectOfAccount } from '../../shared/core/policy/account-email.ts';
 import type { Policy } from '../../shared/core/policy/policy.ts';
-import type { Clock } from '../../shared/runtime/clock.ts';
 import { CouldNotLook } from '../checks/google.ts';
+import type { TokenTarget } from '../preflight/api-token.ts';
 import { type Target, targetOf } from '../preflight/target.ts';
 import type { Deployment } from './deployment.ts';
 import { FUNCTIONS } from './functions.ts';
 import { READS } from './reads.ts';
 
-export interface DoctorTarget extends Target {
-  readonly policy: Policy;
-  readonly clock: Pick<Clock, 'now'>;
+export interface DoctorTarget extends Target, TokenTarget {
   /** Of the policy file. */
   readonly policySha256: string;
   readonly deployment: Deployment;
@@ -24,10 +22,6 @@ export interface DoctorTarget extends Target {
   readonly pooled: ReadonlyMap<string, string>;
   /** SHA-256 of each function's archive, as keydesk package made it; undefined when it is not compared. */
   readonly archives: Readonly<Record<string, string>> | undefined;
-  /** A Buildkite API token to look at. */
-  readonly apiToken: string | undefined;
-  /** The one for teams. */
-  readonly teamsApiToken: string | undefined;
 }
 
 export function doctorTargetOf(

@@ -52,6 +52,26 @@ ISSUED='200 0 {"access_token":"ya29.0123456789abcdef","expires_in":900}'
   [ "$status" -eq 1 ]
 }
 
+# The plugin's clock is the shell's: each wait moves it on.
+waiting_request() {
+  # shellcheck disable=SC2317 # the function is called by the plugin
+  sleep() {
+    SECONDS=$((SECONDS + $1))
+    echo "$1" >>"$BATS_TEST_TMPDIR/slept"
+  }
+  request
+}
+
+@test "waits together are no longer than the limit" {
+  responses "$PENDING" "$PENDING" "${PENDING/400 10/400 25}"
+  LIMIT=60 run inside waiting_request
+  [ "$status" -eq 1 ]
+  [ "$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/slept")" = '10 10 25 ' ]
+  [ "$(grep -c 'waiting until' <<<"$output")" -eq 1 ]
+  [[ "$output" == *'the step approve-production of this build was not unblocked in time.'* ]]
+  [[ "$output" == *'Waited for: 60 s, which is approval-timeout'*'What to do: unblock the step, and retry the job.'* ]]
+}
+
 @test "a wait that Keydesk does not name is ten seconds, and the name of the step is fit for a log" {
   responses '400 soon {"error":"authorization_pending","step":"a\u001b[2J"}' "$ISSUED"
   run inside request

@@ -1,14 +1,16 @@
 // The tables of docs/PREFLIGHT.md: every check of the preflight, and every finding with what fixes it.
 
-import { CHECK_KINDS } from '../../cli/preflight/checks.ts';
+import { CHECK_KINDS, TOKEN_KINDS } from '../../cli/preflight/checks.ts';
 import { NEEDED, READS } from '../../cli/preflight/needed-permissions.ts';
 import { type Blocks, name, sections, table } from './markdown.ts';
+
+const KINDS = [...CHECK_KINDS, ...TOKEN_KINDS];
 
 export function preflightTables(): Blocks {
   return {
     checks: table(
       ['check', 'what it looks at'],
-      CHECK_KINDS.map(({ name: check, looksAt }) => [`[${check}](#${check.replaceAll(' ', '-')})`, looksAt]),
+      KINDS.map(({ name: check, looksAt }) => [`[${check}](#${check.toLowerCase().replaceAll(' ', '-')})`, looksAt]),
     ),
     permissions: table(
       ['role', 'projects', 'permissions of it that the apply needs'],
@@ -23,7 +25,7 @@ export function preflightTables(): Blocks {
       Object.values(READS).map(({ permission, role, in: kinds }) => [name(permission), name(role), kinds.join(', ')]),
     ),
     findings: sections(
-      ...CHECK_KINDS.map(({ name: check, findings }) =>
+      ...KINDS.map(({ name: check, findings }) =>
         sections(
           `### ${check}`,
           table(

@@ -10,7 +10,14 @@ import {
   type InProcessKeydesk,
   openInProcessKeydesk,
 } from '../fixtures/in-process-keydesk.ts';
-import { credentialsNamed, ORGANIZATION_ID, PIPELINE_ID, policyData, policyText } from '../fixtures/policies.ts';
+import {
+  credentialsNamed,
+  type Data,
+  ORGANIZATION_ID,
+  PIPELINE_ID,
+  policyData,
+  policyText,
+} from '../fixtures/policies.ts';
 
 export const STEP = 'approve-production';
 const MANAGERS = '0184990a-4782-42b5-afc1-16715b10c001';
@@ -27,23 +34,21 @@ export const APP = { slug: 'app', id: PIPELINE_ID };
 const APPROVED = 'staging-config';
 export const CREATED = 'staging-export';
 
-const policy = (project: string) => {
+const policyOf = (project: string): Data => {
   const match = { pipeline: 'app', build_source: ['ui', 'api'] };
-  return policyText(
-    policyData(project, credentialsNamed([APPROVED, CREATED], project), {
-      organization: { slug: 'acme-inc', id: ORGANIZATION_ID },
-      pipelines: { app: PIPELINE_ID },
-      teams: { managers: MANAGERS },
-      limits: { teamsMaxAge: '24h' },
-      rules: [
-        {
-          ...{ name: 'approved', match, grants: [APPROVED] },
-          approval: { step: STEP, by: 'managers', within: '4h', not: 'creator' },
-        },
-        { name: 'by a manager', match: { ...match, created_by: { team: 'managers' } }, grants: [CREATED] },
-      ],
-    }),
-  );
+  return policyData(project, credentialsNamed([APPROVED, CREATED], project), {
+    organization: { slug: 'acme-inc', id: ORGANIZATION_ID },
+    pipelines: { app: PIPELINE_ID },
+    teams: { managers: MANAGERS },
+    limits: { teamsMaxAge: '24h' },
+    rules: [
+      {
+        ...{ name: 'approved', match, grants: [APPROVED] },
+        approval: { step: STEP, by: 'managers', within: '4h', not: 'creator' },
+      },
+      { name: 'by a manager', match: { ...match, created_by: { team: 'managers' } }, grants: [CREATED] },
+    ],
+  });
 };
 
 export interface ApprovalSetting {
@@ -62,8 +67,12 @@ export interface ApprovalSetting {
   later(milliseconds: number): void;
 }
 
-export async function openApprovalSetting(settings: Record<string, string> = {}): Promise<ApprovalSetting> {
-  const keydesk = await openInProcessKeydesk({ policy, settings });
+/** @param edit changes the data of the policy */
+export async function openApprovalSetting(
+  settings: Record<string, string> = {},
+  edit: (policy: Data) => Data = (policy) => policy,
+): Promise<ApprovalSetting> {
+  const keydesk = await openInProcessKeydesk({ policy: (project) => policyText(edit(policyOf(project))), settings });
   const { buildkite, clock, project } = keydesk;
   buildkite.builds.people.push(ANNE, BERT, CARL, DORA);
   await createTeamLedger(databaseForJobs(project, 'ledger'), clock).record(MANAGERS, {

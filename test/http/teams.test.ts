@@ -183,40 +183,6 @@ describe('somebody who leaves a team', () => {
 });
 
 describe('a directory that cannot be read', () => {
-  it('for an hour is used until it is too old; then what needs it is refused, and all else is granted', async () => {
-    await open();
-    await keydesk.sweep();
-    keydesk.buildkite.teams.before = () => ({ status: 503 });
-    const severities: (string | undefined)[] = [];
-    const granted: unknown[] = [];
-    for (let minute = 1; minute <= 62; minute += 1) {
-      const swept = await nextSweep();
-      severities.push(linesNamed(swept, 'teams.stale')[0]?.severity);
-      expect(swept.status).toBe(200);
-      if (minute % 10 === 0 || minute > 58)
-        granted.push([
-          minute,
-          await requested(await newJob(), 'staging-export'),
-          await requested(await newJob(), 'staging-config'),
-        ]);
-    }
-    expect(severities).toEqual([
-      ...Array.from({ length: 30 }, () => undefined),
-      ...Array.from({ length: 30 }, () => 'WARNING'),
-      ...['ERROR', 'ERROR'],
-    ]);
-    expect(granted).toEqual([
-      ...[10, 20, 30, 40, 50, 59, 60].map((minute) => [minute, 200, 200]),
-      ...[61, 62].map((minute) => [minute, '503 conditions_unknown', 200]),
-    ]);
-    const copy = await copyOf(PLATFORM);
-    expect([copy?.failure, copy?.pipelines]).toEqual(['error_response', { [PIPELINE_ID]: 'build_and_read' }]);
-    keydesk.buildkite.teams.before = undefined;
-    const swept = await nextSweep();
-    expect(linesNamed(swept, 'teams.stale')).toEqual([]);
-    expect(await requested(await newJob(), 'staging-export')).toBe(200);
-  });
-
   it.each<[string, () => void, string]>([
     ['the team was deleted', () => keydesk.buildkite.teams.all.splice(1, 1), 'team_missing'],
     [

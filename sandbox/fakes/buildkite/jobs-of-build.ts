@@ -13,9 +13,11 @@ export interface ListedJob {
   readonly agent: { readonly connection_state: string };
 }
 
-const PARAMETERS = new Set(['state[]', 'step_key', 'group_key', 'include_retried_jobs', 'per_page', 'after']);
-/** Documented for this list; the sandbox's jobs have no step keys to filter by. */
-const FILTERS = ['state[]', 'step_key', 'group_key', 'include_retried_jobs'];
+const PARAMETERS = new Set([
+  ...['state[]', 'step_key', 'group_key', 'include_retried_jobs', 'per_page', 'after', 'before'],
+]);
+/** Documented for this list; nobody needs them here. */
+const FILTERS = ['state[]', 'step_key', 'group_key', 'include_retried_jobs', 'before'];
 
 export function listJobs(
   jobs: readonly ListedJob[],
@@ -26,10 +28,10 @@ export function listJobs(
   if (unknown.length > 0) return refuse(`unknown parameter: ${unknown.join(', ')}`);
   if (filter !== undefined) return refuse(`the sandbox does not filter by ${filter}`);
   const size = query.get('per_page') ?? '30';
-  if (!/^[1-9][0-9]?$|^100$/.test(size)) return refuse('per_page must be from 1 to 100');
+  if (!/^[1-9][0-9]?$|^100$/.test(size)) return badRequest('per_page must be from 1 to 100');
   const after = query.get('after');
   const start = after === null ? 0 : jobs.findIndex((job) => cursorOf(job) === after) + 1;
-  if (after !== null && start === 0) return refuse('after is not a cursor of this list');
+  if (after !== null && start === 0) return badRequest('after is not a cursor of this list');
   const items = jobs.slice(start, start + Number(size));
   const last = items.at(-1);
   const next =
@@ -44,6 +46,11 @@ function cursorOf({ id }: ListedJob): string {
 
 function linkTo(url: string, query: Record<string, string>): string {
   return `${url}?${new URLSearchParams(query)}`;
+}
+
+/** Documented for a wrong state, per_page or cursor. */
+function badRequest(message: string): LocalResponse {
+  return { status: 400, json: { message } };
 }
 
 function refuse(message: string): LocalResponse {

@@ -59,7 +59,7 @@ export function listPage<Entry>(
   const start = (Number(page) - 1) * Number(size);
   return {
     status: 200,
-    headers: linkHeader(url, { size, page: Number(page), last }),
+    headers: linkHeader(url, query, { size, page: Number(page), last }),
     json: entries.slice(start, start + Number(size)).map(show),
   };
 }
@@ -80,10 +80,16 @@ function toListed(url: string, { slug, id, archived = false }: FakePipeline) {
   };
 }
 
-/** As RFC 8288 has it. Of one page there is none. */
-function linkHeader(url: string, at: { size: string; page: number; last: number }): Record<string, string> {
+/** As RFC 8288 has it. Of one page there is none. The other parameters stay. */
+function linkHeader(
+  url: string,
+  query: URLSearchParams,
+  at: { readonly size: string; readonly page: number; readonly last: number },
+): Record<string, string> {
   const { size, page, last } = at;
-  const link = (to: number, rel: string) => `<${url}?page=${to}&per_page=${size}>; rel="${rel}"`;
+  const others = [...query].filter(([name]) => name !== 'page' && name !== 'per_page');
+  const link = (to: number, rel: string) =>
+    `<${url}?${new URLSearchParams([['page', String(to)], ['per_page', size], ...others])}>; rel="${rel}"`;
   const before = page > 1 ? [link(1, 'first'), link(page - 1, 'prev')] : [];
   const after = page < last ? [link(page + 1, 'next'), link(last, 'last')] : [];
   const links = [...before, ...after];

@@ -8,11 +8,14 @@ import type { FakeBuilds } from './builds.ts';
 import { claimsOfJob, type Job, type Organization } from './job.ts';
 import { type ListedJob, listJobs } from './jobs-of-build.ts';
 import { type FakePipeline, listPipelines, showOrganization } from './organization.ts';
+import { RateLimits } from './rate-limits.ts';
 import { type FakeServices, SERVICE_SCOPES } from './services.ts';
-import { type FakeTeams, TEAM_SCOPES } from './teams.ts';
+import { type FakeTeams, TEAM_SCOPES, TEAMS_API_TOKEN } from './teams.ts';
 
 const NOT_FOUND: LocalReply = { status: 404, json: { message: 'Not Found' } };
 const FORBIDDEN: LocalReply = { status: 403, json: { message: 'Forbidden' } };
+/** At Buildkite, DELETE revokes the token with which it is called. */
+const NOT_REVOKED: LocalReply = { status: 405, json: { message: 'The sandbox does not revoke API tokens' } };
 
 /** The API token that may read jobs: its scope is read_builds. */
 export const API_TOKEN = 'sandbox-api-token';
@@ -25,6 +28,8 @@ const SCOPES: Readonly<Record<string, readonly string[]>> = {
   ...TEAM_SCOPES,
 };
 const TOKENS = Object.keys(SCOPES);
+/** One user owns them: the limit of requests is of the user. */
+const MACHINE_TOKENS = [API_TOKEN, TEAMS_API_TOKEN];
 
 /** What tests see of the requests, and may respond in place of the fake. */
 export interface RestControls {
@@ -70,6 +75,7 @@ export function createRestApi(options: {
   const organizationPath = `/v2/organizations/${encodeURIComponent(organization.slug)}/`;
   const jobRequests: number[] = [];
   const tokenRequests: number[] = [];
+  const rateLimits = new RateLimits(now);
 
   const handle: RestApi['handle'] = (request, responses) => {
     const { builds, services } = parts();
@@ -78,40 +84,37 @@ export function createRestApi(options: {
     const apiToken = user ? '' : TOKENS.find((token) => headers.authorization === `Bearer ${token}`);
     if (apiToken === undefined)
       return { status: 401, json: { message: 'Authentication required. Please supply a valid API Access Token' } };
-    const recent = [...jobRequests, ...tokenRequests].filter((at) => at > now() - 60_000).length;
-    const limits = limitsAfter(recent);
-    // Buildkite counts the calls of each user. Those of people are few.
     if (!user) (isOfToken(path) ? tokenRequests : jobRequests).push(now());
-    if (recent >= 50)
-      return { status: 429, headers: limits, json: { message: 'You have exceeded your API rate limit', reset: 30 } };
+    const owner = user?.id ?? (MACHINE_TOKENS.includes(apiToken) ? 'machine' : 'administrator');
+    const { headers: limits, refusal } = rateLimits.count(owner);
+    if (refusal) return refusal;
     const within = `${path}/`.startsWith(organizationPath) ? path.slice(organizationPath.length) : undefined;
     if (within?.startsWith('services')) return services.handle(request, within, SERVICE_SCOPES[apiToken] ?? []);
     const scopes = user ? ['read_builds', 'write_builds'] : (SCOPES[apiToken] ?? []);
     const ofBuild = within === undefined ? undefined : builds.handle(request, within, { scopes, user });
     if (ofBuild !== undefined) return typeof ofBuild === 'object' ? { headers: limits, ...ofBuild } : ofBuild;
-    if (user) return FORBIDDEN;
-    const reply = ofMachine(request, within, { apiToken, responses });
+    const reply = byScopes(request, within, { scopes, responses });
     if (typeof reply !== 'object') return reply;
     // A test that says limits says all of them.
     const isPage = reply.headers && 'link' in reply.headers;
     return { headers: limits, ...reply, ...(isPage ? { headers: { ...limits, ...reply.headers } } : {}) };
   };
 
-  const ofMachine = (
+  const byScopes = (
     request: LocalRequest,
     within: string | undefined,
-    { apiToken, responses }: { readonly apiToken: string; readonly responses: Responses },
+    { scopes, responses }: { readonly scopes: readonly string[]; readonly responses: Responses },
   ): LocalReply => {
     const { method, path, query } = request;
-    const scopes = SCOPES[apiToken] ?? [];
     if (isOfToken(path)) {
       const { apiTokenExpiresAt: expires_at, beforeToken } = responses;
+      if (method !== 'GET') return NOT_REVOKED;
       return beforeToken?.() ?? describeAccessToken({ scopes, expires_at }, query);
     }
     const ofTeams = parts().teams.handle(request, within ?? '', scopes);
     if (ofTeams) return ofTeams;
     if (within === undefined || method !== 'GET') return NOT_FOUND;
-    if (apiToken === API_TOKEN)
+    if (scopes.includes('read_builds'))
       return isOfPipelines(within)
         ? FORBIDDEN
         : (showJob(within, responses) ?? jobsOfPath(within, query, responses) ?? NOT_FOUND);
@@ -174,17 +177,4 @@ function isOfToken(path: string): boolean {
 /** The organization itself, or the list of its pipelines. */
 function isOfPipelines(path: string): boolean {
   return path === '' || path === 'pipelines';
-}
-
-/** @param recent calls of the last minute */
-function limitsAfter(recent: number) {
-  return {
-    'ratelimit-scope': 'rest',
-    'ratelimit-limit': '200',
-    'ratelimit-remaining': '150',
-    'ratelimit-reset': '30',
-    'ratelimit-user-limit': '50',
-    'ratelimit-user-remaining': String(Math.max(0, 50 - recent - 1)),
-    'ratelimit-user-reset': '30',
-  };
 }

@@ -149,10 +149,19 @@ function paged<Entry>(
 
 const CREATED_AT = '2023-03-14T00:45:16.215Z';
 
+const CREATED_BY = {
+  id: '875ce846-f6c0-4360-8133-389b03c7c46a',
+  graphql_id: 'VXNlci0tLTg3NWNlODQ2LWY2YzAtNDM2MC04MTMzLTM4OWIwM2M3YzQ2YQ==',
+  name: 'Administrator',
+  email: 'administrator@acme.example',
+  avatar_url: 'https://www.gravatar.com/avatar/aa9e3513ea543edb9143cbcca425e56c',
+  created_at: CREATED_AT,
+};
+
 function toTeam({ id, slug, privacy }: FakeTeam) {
   const graphql_id = Buffer.from(`Team---${id}`).toString('base64');
-  const description = '';
-  return { id, graphql_id, name: slug, slug, description, created_at: CREATED_AT, privacy, default: false };
+  const common = { id, graphql_id, name: slug, slug, description: '', created_at: CREATED_AT };
+  return { ...common, privacy, default: false, created_by: CREATED_BY };
 }
 
 function toMember({ user, role }: FakeTeam['members'][number]) {

@@ -20,6 +20,8 @@ export const AWS_CLAIMS = 'https://sts.amazonaws.com/';
 const MAX_AUDIENCES = 10;
 const MAX_AUDIENCE_LENGTH = 1000;
 const MAX_TAGS = 50;
+/** Source: docs.aws.amazon.com/STS/latest/APIReference/API_Tag.html. */
+const MAX_TAG = { key: 128, value: 256 };
 const DURATION = { least: 60, usual: 300, most: 3600 };
 const XML = { 'content-type': 'text/xml' };
 
@@ -122,7 +124,8 @@ function parse(form: URLSearchParams): TokenRequest | { readonly problem: string
   const names = membersOf(form, 'Tags.member.', '.Key');
   const values = membersOf(form, 'Tags.member.', '.Value');
   const algorithm = form.get('SigningAlgorithm');
-  const duration = Number(form.get('DurationSeconds') ?? DURATION.usual);
+  const seconds = form.get('DurationSeconds') ?? String(DURATION.usual);
+  const duration = Number(seconds);
   const known =
     /^(Action|Version|SigningAlgorithm|DurationSeconds|Audience\.member\.\d+|Tags\.member\.\d+\.(Key|Value))$/;
   const unknown = [...form.keys()].find((name) => !known.test(name));
@@ -133,9 +136,12 @@ function parse(form: URLSearchParams): TokenRequest | { readonly problem: string
   if (audiences.some(({ length }) => length < 1 || length > MAX_AUDIENCE_LENGTH))
     return { problem: 'Audience: 1 to 1000 characters' };
   if (algorithm !== 'RS256' && algorithm !== 'ES384') return { problem: 'SigningAlgorithm: RS256 or ES384' };
-  if (!Number.isInteger(duration) || duration < DURATION.least || duration > DURATION.most)
+  if (!/^\d+$/.test(seconds) || duration < DURATION.least || duration > DURATION.most)
     return { problem: 'DurationSeconds: 60 to 3600' };
   if (names.length > MAX_TAGS || names.length !== values.length) return { problem: 'Tags: 50 at most' };
+  if (names.some(({ length }) => length < 1 || length > MAX_TAG.key)) return { problem: 'Tags: keys of 1 to 128' };
+  if (values.some(({ length }) => length > MAX_TAG.value)) return { problem: 'Tags: values of 256 at most' };
+  if (new Set(names).size < names.length) return { problem: 'Tags: the same key twice' };
   const tags = Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']));
   return { audiences, algorithm, duration, tags };
 }

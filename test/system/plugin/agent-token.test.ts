@@ -11,7 +11,7 @@ import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
 import { type InProcessKeydesk, openInProcessKeydesk } from '../../fixtures/in-process-keydesk.ts';
 import { AUDIENCE, type Data, everyKindPolicyText } from '../../fixtures/policies.ts';
 import { busybox, busyboxTools } from './busybox.ts';
-import { recorder, runAStep, SECRET, type StepSetup, startAStep } from './step.ts';
+import { recorder, runAStep, SECRET, type StepSetup } from './step.ts';
 
 let keydesk: InProcessKeydesk;
 let folder: string;
@@ -149,38 +149,4 @@ describe('a step that gets nothing', () => {
     expect(exitCode).toBe(1);
     expect(output).toContain(said);
   });
-});
-
-/** Every rule demands an approval while this runs, and nothing of the machine. */
-async function withApproval<T>(run: () => Promise<T>): Promise<T> {
-  const { policy: loaded, sha256 } = keydesk.tokenDeps.policy;
-  const approval = { step: 'approve-production', by: 'platform', within: 3600 };
-  const rules = loaded.rules.map((rule) => ({ ...rule, conditions: { approval } }));
-  const teams = { platform: '0184990a-4782-42b5-afc1-16715b10d000' };
-  keydesk.tokenDeps.policy = { policy: { ...loaded, rules, teams }, sha256 };
-  try {
-    return await run();
-  } finally {
-    keydesk.tokenDeps.policy = { policy: loaded, sha256 };
-  }
-}
-
-describe('a step that waits for an approval', () => {
-  it('ends its wait when the job is cancelled', () =>
-    withApproval(async () => {
-      const running = startAStep(keydesk, { uses: [{ credentials }] });
-      await running.saw('waiting until the step approve-production of this build is unblocked, for 30 min at most');
-      running.cancel();
-      const { exitCode, leftBehind, phases } = await running.finished;
-      expect(exitCode).toBe(143);
-      expect(phases.map(({ name }) => name)).not.toContain('commands');
-      expect(leftBehind).toEqual([]);
-    }));
-
-  it('fails at its limit, and names the step', () =>
-    withApproval(async () => {
-      const { exitCode, output } = await runAStep(keydesk, { uses: [{ credentials, 'approval-timeout': 5 }] });
-      expect(exitCode).toBe(1);
-      expect(output).toContain('the step approve-production of this build was not unblocked in time.');
-    }));
 });

@@ -51,6 +51,10 @@ it('shows a team, its pipelines, one of its members and one of its pipelines', a
 it('lists teams, also those of a user', async () => {
   expect((await get('teams')).json.map(({ slug }) => slug)).toEqual(['platform', 'release']);
   expect((await get(`teams?user_id=${team.members[0]?.user.id}`)).json).toHaveLength(1);
+  const [{ user } = { user: undefined }] = team.members;
+  if (user) buildkite.teams.join(secret, user);
+  const paged = await get(`teams?user_id=${user?.id}&per_page=1`);
+  expect(paged.headers.get('link')).toContain(`?page=2&per_page=1&user_id=${user?.id}>; rel="next"`);
   expect((await get('members?per_page=100', PEOPLE_API_TOKEN)).json).toHaveLength(100);
 });
 
@@ -60,18 +64,39 @@ it('hides secret teams from those who may not see them', async () => {
   expect((await get(`teams/${secret.id}/members`)).status).toBe(404);
 });
 
-it.each([
+it.each<[string, () => Promise<{ readonly status: number }>, number]>([
   ['another scope', () => get(`teams/${team.id}/members`, API_TOKEN), 403],
   ['people by the token for teams', () => get('members'), 403],
   ['pipelines by the token for teams', () => get('pipelines'), 403],
   ['the organization by the token for teams', () => get(''), 403],
   ['an unknown token', () => get('teams', 'nobody'), 401],
   ['an unknown team', () => get('teams/0184990a-4782-42b5-afc1-000000000000/members'), 404],
+  ['a team by its slug', () => get('teams/platform/members'), 404],
+  [
+    'a team by its GraphQL ID',
+    async () => get(`teams/${(await get(`teams/${team.id}`)).json.graphql_id}/members`),
+    404,
+  ],
+  ['a team of another organization', () => get(`../other/teams/${team.id}/members`), 404],
+  ['another list', () => get(`teams/${team.id}/suites`), 404],
+  ['page 0', () => get(`teams/${team.id}/members?page=0`), 422],
+  ['no entry a page', () => get(`teams/${team.id}/members?per_page=0`), 422],
+  ['the team of a user by another parameter', () => get(`teams?user=${team.members[0]?.user.id}`), 422],
   ['an unknown parameter', () => get(`teams/${team.id}/members?limit=5`), 422],
   ['more than 100 entries', () => get(`teams/${team.id}/members?per_page=101`), 422],
-  ['another method', () => get(`teams/${team.id}/members`, TEAMS_API_TOKEN, 'DELETE'), 405],
+  ...['DELETE', 'PATCH', 'POST', 'PUT'].map((method): [string, () => ReturnType<typeof get>, number] => [
+    method,
+    () => get(`teams/${team.id}/members`, TEAMS_API_TOKEN, method),
+    405,
+  ]),
 ])('refuses %s', async (_, request, status) => {
   expect((await request()).status).toBe(status);
+});
+
+it('has nothing on a page after the last, and no link to another', async () => {
+  const beyond = await get(`teams/${team.id}/members?per_page=100&page=3`);
+  expect([beyond.status, beyond.json]).toEqual([200, []]);
+  expect(beyond.headers.get('link')).not.toContain('rel="next"');
 });
 
 it('has 250 teams at most', () => {

@@ -13,6 +13,7 @@ const WEBHOOK_SCAN = 'shared/core/webhook/scan.ts';
 const WEBHOOK_STATES = 'shared/core/webhook/scan-states.ts';
 
 const AGENT_TOKEN_TEST = 'test/unit/identity-providers/agent-token.test.ts';
+const DECIDE_WITH_FACTS_TEST = 'test/unit/operations/decide-with-facts.test.ts';
 const BAD_WEBHOOKS_TEST = 'test/http/bad-webhooks.test.ts';
 const REQUEST_BODIES_TEST = 'test/http/request-bodies.test.ts';
 const GOOGLE_REFUSAL = 'shared/core/google-refusal.ts';
@@ -289,6 +290,19 @@ export const BOUNDARY: readonly Mutation[] = [
     means: 'A claim of a machine is read from the prototype of an object, or from a list.',
     edits: [{ file: AGENT_TOKEN, find: ' && !Array.isArray(inner) && Object.hasOwn(inner, member)', replace: '' }],
     killers: [AGENT_TOKEN_TEST],
+  },
+  {
+    id: 'machine-that-is-bad-counts-as-none',
+    breaks: 'verification',
+    means: 'A bad token of a machine is taken for none where another rule demands none.',
+    edits: [
+      {
+        file: 'shared/operations/decide-with-facts.ts',
+        find: "if (verified && 'refusal' in verified) return verified;\n  const facts = { ...read, agent: verified?.agent };",
+        replace: "const facts = { ...read, agent: verified && 'agent' in verified ? verified.agent : undefined };",
+      },
+    ],
+    killers: [DECIDE_WITH_FACTS_TEST],
   },
   {
     id: 'keys-for-any-algorithm',

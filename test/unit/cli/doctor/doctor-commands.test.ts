@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { OWN_KINDS, PREFLIGHT_KINDS } from '../../../../cli/doctor/checks.ts';
 import { reportLines } from '../../../../cli/doctor/report.ts';
-import { CHECK_KINDS } from '../../../../cli/preflight/checks.ts';
+import { CHECK_KINDS, TOKEN_KINDS } from '../../../../cli/preflight/checks.ts';
 import { bind } from '../../../fixtures/broken-deployments.ts';
 import { at } from '../../../fixtures/deployed-addresses.ts';
 import { deployedWorld } from '../../../fixtures/deployed-world.ts';
@@ -58,7 +58,7 @@ describe('a printed command', () => {
   });
 
   it('brings its own quotes: no text of a finding has a placeholder in quotes', () => {
-    const kinds = [...OWN_KINDS, ...PREFLIGHT_KINDS, ...CHECK_KINDS];
+    const kinds = [...OWN_KINDS, ...PREFLIGHT_KINDS, ...CHECK_KINDS, ...TOKEN_KINDS];
     const commands = kinds
       .flatMap(({ findings }) => Object.values(findings))
       .flatMap(({ fix, undo = '' }) => [fix, undo]);

@@ -2,18 +2,17 @@
 
 import { readdirSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { parse, stringify } from 'yaml';
 import type { FindingTexts } from '../../../../cli/checks/check.ts';
 import { AUDIT_VIEWS } from '../../../../cli/doctor/audit-queries.ts';
 import { DOCTOR_KINDS, FINDING_IDS, OWN_KINDS, PREFLIGHT_KINDS } from '../../../../cli/doctor/checks.ts';
 import { countFindings, isHealthy, reportLines, toJson } from '../../../../cli/doctor/report.ts';
 import { WEBHOOK_KINDS } from '../../../../cli/doctor/webhook.ts';
-import { BROKEN, bind, type Change } from '../../../fixtures/broken-deployments.ts';
+import { BROKEN, bind, type Change, withRule } from '../../../fixtures/broken-deployments.ts';
 import { at } from '../../../fixtures/deployed-addresses.ts';
 import { type DeployedWorld, inProcess } from '../../../fixtures/deployed-google.ts';
 import { group, onDatabase } from '../../../fixtures/deployed-policies.ts';
 import { SERVICES, withWebhook } from '../../../fixtures/deployed-webhook.ts';
-import { deployedWorld, deploymentOf, SETTINGS } from '../../../fixtures/deployed-world.ts';
+import { DEPLOYMENT, deployedWorld, deploymentOf, SETTINGS } from '../../../fixtures/deployed-world.ts';
 import { IN_PROCESS, runDoctorOver, transportTo, webhookAccessTo } from '../../../fixtures/doctor-run.ts';
 import { BUCKET, DATA, KEYDESK, POOL, SHARED, signerOf } from '../../../fixtures/preflight-world.ts';
 
@@ -36,7 +35,9 @@ describe('the doctor', () => {
     expect(google.unexpected).toEqual([]);
     expect([...diagnosis.findings, ...diagnosis.notLooked]).toEqual([]);
     const looked = new Set(diagnosis.results.map(({ check }) => check));
-    expect([...DOCTOR_KINDS].filter(({ name }) => !looked.has(name)).map(({ name }) => name)).toEqual([]);
+    // No rule of this policy has a condition.
+    const without = [...DOCTOR_KINDS].map(({ name }) => name).filter((name) => !looked.has(name));
+    expect(without).toEqual(['API token for conditions']);
     expect(isHealthy(countFindings(diagnosis))).toBe(true);
   });
 
@@ -54,19 +55,28 @@ describe('the doctor', () => {
   });
 
   it('expects the secret of that token where rules name teams', async () => {
-    const teams = { teams: { platform: '00000000-0000-4000-8000-000000000001' } };
-    const policy = (text: string) => {
-      const data = parse(text);
-      const [rule] = data.rules;
-      return stringify({
-        ...data,
-        ...teams,
-        rules: [{ ...rule, match: { ...rule.match, team: { name: 'platform' } } }, ...data.rules.slice(1)],
-      });
-    };
-    const diagnosis = await run({ policy });
+    const diagnosis = await run({ policy: withRule({ match: { team: { name: 'platform' } } }) });
     expect(namesIn(diagnosis)).toEqual(['secret_missing']);
     expect(diagnosis.findings[0]?.resource).toContain('KEYDESK_BUILDKITE_TEAMS_API_TOKEN');
+  });
+
+  it.each<[string, readonly [policy: object, version: string | null]]>([
+    ['no rule is judged by what Buildkite has of a build', [{ match: { team: { name: 'platform' } } }, null]],
+    ['the sweep has one', [{ approval: { step: 'approve', by: 'platform', within: '1h' } }, '1']],
+  ])('misses no API token that can look at builds where %s', async (_, [more, buildkite_api_token_version]) => {
+    const deployment = { ...DEPLOYMENT, buildkite_api_token_version };
+    const diagnosis = await run({ policy: withRule(more), deployment });
+    expect(namesIn(diagnosis)).not.toContain('api_token_missing');
+  });
+
+  it('says that approvals are lost too, where rules have them', async () => {
+    Object.assign(google.world.resources, { [at.apiToken]: { scopes: [], expires_at: null } });
+    const whyOf = async (policy: (text: string) => string) => {
+      const { findings } = await run({ policy });
+      return findings.find(({ finding }) => finding === 'api_token_scope_missing')?.risk;
+    };
+    expect(await whyOf((text) => text)).not.toContain('approval');
+    expect(await whyOf(withRule({ approval: { step: 'a', by: 'platform', within: '1h' } }))).toContain('approval');
   });
 
   it('has a broken deployment for each finding that the preflight does not have', () => {
@@ -80,9 +90,9 @@ describe('the doctor', () => {
 
   it.each(Object.entries(BROKEN))(
     'finds %s and nothing else where that alone is broken',
-    async (finding, { change, also = [] }) => {
+    async (finding, { change, also = [], options }) => {
       change(google.world);
-      const diagnosis = await run();
+      const diagnosis = await run(options);
       expect(namesIn(diagnosis).sort()).toEqual([finding, ...also].sort());
       expect(diagnosis.notLooked).toEqual([]);
       expect(google.unexpected).toEqual([]);

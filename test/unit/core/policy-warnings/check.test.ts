@@ -372,6 +372,22 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
   ['impossible_value', 'the label of a step', 'rules.1.approval.step', approval({ step: 'Approve production' })],
   ['caller_set_claims', 'claims that the caller sets', 'rules.1.agent.claims', machine('caller')],
   ['public_issuer', 'a zone of Google', 'rules.1.agent.claims', google('google', 'compute_engine', 'zone')],
+  [
+    'public_issuer',
+    'the name of a machine of Google',
+    'rules.1.agent.claims',
+    google('google', 'compute_engine', 'instance_name'),
+  ],
+  ['public_issuer', 'a verified address of Google', 'rules.1.agent.claims', google('email_verified')],
+  [
+    'caller_set_claims',
+    'an account of Google that the caller sets',
+    'rules.1.agent.claims',
+    google('sub'),
+    (data) => {
+      data.identityProviders.google.claims.sub.setBy = 'caller';
+    },
+  ],
   ['public_issuer', 'a claim of a name that Google has elsewhere', 'rules.1.agent.claims', google('x', 'project_id')],
   [
     'duplicate_entry',
@@ -787,6 +803,14 @@ const release = (claims: object) => match({ pipeline: 'release', build_source: [
 /** Changes that nearly give a warning. */
 const NEARLY: readonly [what: string, ...changes: Change[]][] = [
   ['a service account of Google', google('sub')],
+  ['the address of a service account of Google', google('email')],
+  [
+    'a region of AWS, which has an issuer for each account',
+    google('https://sts.amazonaws.com/', 'source_region'),
+    (data) => {
+      data.identityProviders.google.issuer = 'https://5c1f3a6e.tokens.sts.global.api.aws';
+    },
+  ],
   ['a project of Google', google('google', 'compute_engine', 'project_id')],
   [
     'pools of two environments in one project that has nothing else',

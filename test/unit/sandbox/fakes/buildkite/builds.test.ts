@@ -3,14 +3,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FakeBuildkite, startFakeBuildkite } from '../../../../../sandbox/fakes/buildkite/buildkite.ts';
 import type { FakeUser } from '../../../../../sandbox/fakes/buildkite/builds.ts';
+
 import { API_TOKEN } from '../../../../../sandbox/fakes/buildkite/rest-api.ts';
 
+import { TEAMS_API_TOKEN } from '../../../../../sandbox/fakes/buildkite/teams.ts';
+import { TestClock } from '../../../../fixtures/test-clock.ts';
+
 const ANNE: FakeUser = { id: '0184990a-477b-4fa8-9968-496074483ca1', name: 'Anne' };
+const NOBODY = '0184990a-477b-4fa8-9968-496074483ce5';
 const BERT: FakeUser = { id: '0184990a-477b-4fa8-9968-496074483cb2', name: 'Bert' };
 
+/** Each test has a minute to itself, because requests are limited. */
+const clock = new TestClock(Date.UTC(2026, 10, 24, 10));
 let buildkite: FakeBuildkite;
 beforeAll(async () => {
-  buildkite = await startFakeBuildkite({ audience: 'https://keydesk.acme.example', webhookToken: 'x' });
+  buildkite = await startFakeBuildkite({ audience: 'https://keydesk.acme.example', webhookToken: 'x', clock });
   buildkite.builds.people.push(ANNE, BERT);
 });
 afterAll(() => buildkite.close());
@@ -26,6 +33,7 @@ async function call(path: string, { method = 'GET', token = buildkite.builds.api
 }
 
 function started() {
+  clock.advance(60_000);
   const { builds } = buildkite;
   const build = builds.start({ creator: ANNE, metaData: { why: 'x' } });
   const step = builds.addBlockStep(build, 'approve');
@@ -75,7 +83,11 @@ describe('a build', () => {
 
   it.each([
     ['a parameter that is not documented', 'builds/1?jobs=all', 422],
+    ['a switch that is neither true nor false', 'builds/1?exclude_jobs=yes', 422],
+    ['jobs that have finished, in whatever way', 'builds/1?job_states[]=finished', 422],
+    ['jobs of a state that is none', 'builds/1?job_states[]=done', 422],
     ['a number that no build has', 'builds/999', 404],
+    ['no number', 'builds/latest', 404],
     ['another pipeline', '../other/builds/1', 404],
   ])('is not shown for %s', async (_, path, status) => {
     started();
@@ -117,8 +129,33 @@ describe('a block step', () => {
       'Forbidden',
     ],
     [
+      'by the API token that reads teams',
+      ({ step }) => unblock(`jobs/${step.id}/unblock`, '', TEAMS_API_TOKEN),
+      403,
+      'Forbidden',
+    ],
+    [
+      'by somebody who left the organization',
+      ({ step }) => unblock(`jobs/${step.id}/unblock`, '', buildkite.builds.apiTokenOf({ ...ANNE, id: NOBODY })),
+      422,
+      'Unblocker is not a valid user id for this organization',
+    ],
+    [
+      'in the name of a name',
+      ({ step }) => unblock(`jobs/${step.id}/unblock`, { unblocker: 'Bert' }),
+      422,
+      'Unblocker is not a valid user id for this organization',
+    ],
+    [
+      'with fields that are no texts',
+      ({ step }) => unblock(`jobs/${step.id}/unblock`, { fields: { why: ['x'] } }),
+      422,
+      'the body has a property that is not documented',
+    ],
+    ['that nobody knows', () => unblock(`jobs/${NOBODY}/unblock`), 404, 'No job found'],
+    [
       'in the name of somebody else',
-      ({ step }) => unblock(`jobs/${step.id}/unblock`, { unblocker: '0184990a-477b-4fa8-9968-496074483ce5' }),
+      ({ step }) => unblock(`jobs/${step.id}/unblock`, { unblocker: NOBODY }),
       422,
       'Unblocker is not a valid user id for this organization',
     ],

@@ -30,9 +30,13 @@ it('has thirty jobs unless the request names another number', () => {
   expect(list({}).items).toHaveLength(30);
 });
 
-it.each([{ per_page: '101' }, { per_page: '0' }, { page: '2' }, { after: 'nonsense' }, { 'state[]': 'running' }])(
-  'is refused to a query that it does not know: %j',
-  (query) => {
-    expect(list(query as unknown as Record<string, string>).status).toBe(422);
-  },
-);
+it.each<[Record<string, string>, number]>([
+  [{ per_page: '101' }, 400],
+  [{ per_page: '0' }, 400],
+  [{ after: 'nonsense' }, 400],
+  [{ page: '2' }, 422],
+  [{ 'state[]': 'running' }, 422],
+  [{ before: 'nonsense' }, 422],
+])('is refused to the query %j: %i', (query, status) => {
+  expect(list(query).status).toBe(status);
+});

@@ -95,6 +95,7 @@ describe('AWS', () => {
         [`Tags.member.${i + 1}.Value`, 'v'],
       ]).flat(),
     );
+  const tag = (key: string, value: string) => ({ 'Tags.member.1.Key': key, 'Tags.member.1.Value': value });
   const audiences = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`Audience.member.${i + 1}`, `a${i}`]));
   it.each<[string, Record<string, string>]>([
@@ -103,10 +104,18 @@ describe('AWS', () => {
     ['less than a minute', { DurationSeconds: '59' }],
     ['more than an hour', { DurationSeconds: '3601' }],
     ['a time that is none', { DurationSeconds: 'x' }],
+    ['a time that is no whole number', { DurationSeconds: '3e2' }],
+    ['an empty time', { DurationSeconds: '' }],
     ['an empty audience', { 'Audience.member.1': '' }],
     ['an audience that is too long', { 'Audience.member.1': 'x'.repeat(1001) }],
     ['eleven audiences', audiences(11)],
     ['51 tags', tags(51)],
+    ['a tag whose key is too long', tag('k'.repeat(129), 'v')],
+    ['a tag without a key', tag('', 'v')],
+    ['a tag whose value is too long', tag('k', 'v'.repeat(257))],
+    ['a tag without a value', { 'Tags.member.1.Key': 'k' }],
+    ['the same tag twice', { ...tag('k', 'v'), 'Tags.member.2.Key': 'k', 'Tags.member.2.Value': 'w' }],
+    ['another version', { Version: '2010-05-08' }],
     ['another action', { Action: 'GetCallerIdentity' }],
     ['a parameter that nobody knows', { Subject: 'root' }],
   ])('refuses %s', async (_, parameters) => {
@@ -116,6 +125,8 @@ describe('AWS', () => {
   it('takes what is just at its limits', async () => {
     expect((await sts({ ...audiences(10), ...tags(50), DurationSeconds: '60' })).status).toBe('200');
     expect((await sts({ 'Audience.member.1': 'x'.repeat(1000) })).status).toBe('200');
+    expect((await sts(tag('k'.repeat(128), 'v'.repeat(256)))).status).toBe('200');
+    expect((await sts(tag('k', ''))).status).toBe('200');
   });
 
   it.each<[string, { change?: string[]; region?: string }]>([
@@ -133,6 +144,24 @@ describe('AWS', () => {
     expect(held).toBeDefined();
     clock.advance(-10 * 60_000);
     expect(await sts({})).toMatchObject({ status: '403' });
+  });
+
+  it('issues no token that outlives the session of the role, and none after its end', async () => {
+    const [young, hours] = [aws, 6 * 3_600_000];
+    const older = new TestClock(NOW - hours + 300_000);
+    aws = await startFakeAws({ clock: older });
+    older.advance(hours - 300_000);
+    expect((await sts({ DurationSeconds: '300' })).status).toBe('200');
+    expect(await sts({ DurationSeconds: '301' })).toMatchObject({
+      status: '403',
+      code: 'SessionDurationEscalationException',
+    });
+    older.advance(299_000);
+    expect(await sts({ DurationSeconds: '60' })).toMatchObject({ code: 'SessionDurationEscalationException' });
+    older.advance(1_000);
+    expect(await sts({ DurationSeconds: '60' })).toMatchObject({ code: 'SignatureDoesNotMatch' });
+    await aws.close();
+    aws = young;
   });
 
   it('issues nothing for an account that has not enabled it', async () => {
@@ -190,6 +219,7 @@ describe('Google', () => {
     ['with an empty audience', '?audience='],
     ['in another format', `?audience=${AUDIENCE}&format=jwt`],
     ['with another parameter', `?audience=${AUDIENCE}&lifetime=60`],
+    ['with licenses that are neither TRUE nor FALSE', `?audience=${AUDIENCE}&format=full&licenses=yes`],
   ])('refuses a request %s', async (_, query) => {
     expect((await identity(query)).status).toBe(400);
   });

@@ -2,16 +2,27 @@
 // Source: buildkite.com/docs/apis/rest-api/access-token. The tokens are not stored, logged or printed.
 
 import * as z from 'zod';
+import { needsBuild } from '../../shared/core/policy/conditions.ts';
+import type { Policy } from '../../shared/core/policy/policy.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Check, CheckKind, Found } from '../checks/check.ts';
-import { READS } from './reads.ts';
-import type { DoctorTarget } from './target.ts';
 
 const API = 'api.buildkite.com';
 const SOON_MS = 14 * 24 * 60 * 60_000;
 
 const tokenShape = z.object({ scopes: z.array(z.string()).default([]), expires_at: z.string().nullish() });
 
-export const TOKEN_CALL = { api: API, path: 'v2/access-token', shape: tokenShape, ...READS.apiToken, on: API };
+const ANY_TOKEN = { permission: 'an API token of Buildkite', role: 'Any' };
+export const TOKEN_CALL = { api: API, path: 'v2/access-token', shape: tokenShape, ...ANY_TOKEN, on: API };
+
+export interface TokenTarget {
+  readonly policy: Policy;
+  readonly clock: Pick<Clock, 'now'>;
+  /** A Buildkite API token to look at. */
+  readonly apiToken: string | undefined;
+  /** The one for teams. */
+  readonly teamsApiToken: string | undefined;
+}
 
 /** `needed`: one of these scopes, the first as the finding names it. Buildkite's documentation has two names for the scope of teams. */
 interface Purpose {
@@ -24,6 +35,10 @@ const FOR_JOBS: Purpose = {
   subject: API,
   needed: ['read_builds'],
   lost: 'the sweep finds no lost webhook: access of a job whose end nobody announced lasts until it expires',
+};
+const FOR_JOBS_AND_BUILDS: Purpose = {
+  ...FOR_JOBS,
+  lost: `${FOR_JOBS.lost}, and an approval or the creator of a build whose webhook is lost is never found`,
 };
 const FOR_TEAMS: Purpose = {
   subject: `${API} for teams`,
@@ -44,7 +59,7 @@ const UNDO = 'Set the former number.';
 /** Who has it can start builds and unblock steps, also in the name of somebody else. */
 const UNBLOCKS = 'write_builds';
 
-export const apiTokens: CheckKind<DoctorTarget, Name> = {
+export const apiTokens: CheckKind<TokenTarget, Name> = {
   name: 'API token',
   looksAt:
     'The scopes and the expiry of the Buildkite API tokens, when they are given: by BUILDKITE_API_TOKEN or --token-file, and by --teams-token-file.',
@@ -85,11 +100,19 @@ export const apiTokens: CheckKind<DoctorTarget, Name> = {
       undo: UNDO,
     },
   },
-  checksOf: ({ apiToken, teamsApiToken, clock }) => [
-    ...(apiToken === undefined ? [] : [checkOf(FOR_JOBS, apiToken, clock.now)]),
+  checksOf: ({ policy, apiToken, teamsApiToken, clock }) => [
+    ...(apiToken === undefined
+      ? []
+      : [checkOf(conditionsOfBuilds(policy).length > 0 ? FOR_JOBS_AND_BUILDS : FOR_JOBS, apiToken, clock.now)]),
     ...(teamsApiToken === undefined ? [] : [checkOf(FOR_TEAMS, teamsApiToken, clock.now)]),
   ],
 };
+
+/** The conditions in rules that are judged by what Buildkite has of the build. */
+export function conditionsOfBuilds({ rules }: Pick<Policy, 'rules'>): ('approval' | 'created_by')[] {
+  const all = rules.map(({ conditions }) => conditions).filter(needsBuild);
+  return (['approval', 'created_by'] as const).filter((name) => all.some((one) => one[name] !== undefined));
+}
 
 function checkOf(purpose: Purpose, apiToken: string, now: () => number): Check<Name> {
   const { subject, needed, lost } = purpose;
