@@ -10,16 +10,8 @@ const BUILD_RECORD_TEST = 'test/unit/core/conditions/build-record.test.ts';
 const APPROVALS_TEST = 'test/http/approvals.test.ts';
 const APPROVAL_LOOKS_TEST = 'test/http/approval-looks.test.ts';
 const WITH_FACTS_TEST = 'test/unit/operations/facts-of-a-request.test.ts';
-const AGENT_HTTP_TEST = 'test/http/agent-token.test.ts';
 
 export const CONDITION_FACTS: readonly Mutation[] = [
-  {
-    id: 'machine-token-not-verified',
-    breaks: 'verification',
-    means: 'A request with a token of a machine that is refused goes on without one.',
-    edits: [{ file: WITH_FACTS, find: "if (verified && 'refusal' in verified) return verified;", replace: '' }],
-    killers: [AGENT_HTTP_TEST, 'test/http/bad-agent-tokens.test.ts'],
-  },
   {
     id: 'machine-token-of-any-provider',
     breaks: 'verification',
