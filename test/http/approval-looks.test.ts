@@ -228,6 +228,30 @@ describe('an approval whose webhook was lost', () => {
     expect((await sweep()).json).toMatchObject({ builds_looked_up: 1 });
   });
 
+  it('waits while another sweep calls Buildkite', async () => {
+    const { step, job } = start();
+    builds().unblock(step, BERT);
+    await request(job);
+    const { jobCheckLedger } = setting.keydesk.sweepDeps;
+    const lock = await jobCheckLedger.acquirePollLock(MINUTE);
+    if (!lock) throw new Error('no lock');
+    expect((await sweep()).json).toMatchObject({ builds_looked_up: 0, build_calls: 0, failed: 0 });
+    await jobCheckLedger.releasePollLock(lock, [], 0);
+    expect((await sweep()).json).toMatchObject({ builds_looked_up: 1, build_calls: 1 });
+  });
+
+  it('is added to what a webhook reported while Buildkite was asked', async () => {
+    const { build, step, job } = start();
+    const before = JSON.parse(await showBuild(build));
+    await request(job);
+    builds().unblock(step, BERT);
+    await notifyOf(build, step);
+    builds().before = () => ({ status: 200, json: before });
+    expect((await sweep()).json).toMatchObject({ builds_looked_up: 1, failed: 0 });
+    expect(await recordOf(build)).toMatchObject({ looks: 1, unblocks: [{ unblocked_by: BERT.id }] });
+    expect(await request(job)).toMatchObject(GRANTED);
+  });
+
   it('does not keep others when a record cannot be read, whose jobs get nothing', async () => {
     const [broken, whole] = [start(), start()];
     for (const { step, job } of [broken, whole]) {

@@ -23,6 +23,7 @@ import {
   release,
   requested,
   respond,
+  SECOND,
   teamRequests,
   unblock,
 } from './teams-keydesk.ts';
@@ -47,6 +48,32 @@ describe('the teams that rules name', () => {
     expect((await copyOf(PLATFORM))?.pipelines).toEqual({ [PIPELINE_ID]: 'build_and_read' });
     expect(teamRequests().filter((path) => path.includes(idOf(3)))).toEqual([]);
     expect(swept.json.failed).toBe(0);
+  });
+
+  it('have copies as old as the beginning of their reading: somebody may have left since', async () => {
+    await open();
+    const begun_at = keydesk.clock.now();
+    keydesk.buildkite.teams.before = (path) => {
+      if (path.endsWith('/pipelines')) keydesk.clock.advance(2 * SECOND);
+      return undefined;
+    };
+    await keydesk.sweep();
+    const readAt = async (id: string) => (await copyOf(id))?.read_at.toMillis() - begun_at;
+    expect([await readAt(PLATFORM), await readAt(RELEASE)]).toEqual([0, 2 * SECOND]);
+  });
+
+  it('keep the later copy when a sweep that was slow records an older one', async () => {
+    await open();
+    const { teamLedger } = keydesk.sweepDeps;
+    const before = keydesk.clock.now();
+    await nextSweep();
+    const later = await copyOf(RELEASE);
+    const [[, copy] = []] = (await teamLedger.teams([RELEASE])).teams;
+    if (!copy) throw new Error('the team was not read');
+    await teamLedger.record(RELEASE, { ...copy, read_at: before, members: [] });
+    expect(await copyOf(RELEASE)).toEqual(later);
+    await teamLedger.record(RELEASE, { ...copy, members: [] });
+    expect((await copyOf(RELEASE))?.members).toEqual([]);
   });
 
   it('are not read where the policy names none, and no line says so', async () => {

@@ -1,43 +1,24 @@
 // The moves of a history, drawn from small pools so that they collide. Most begin something and do not wait for it.
 
 import * as fc from 'fast-check';
-import { type DatabaseFault, type Deployment, SLOTS } from './deployment.ts';
+import { type DatabaseFault, SLOTS } from './deployment.ts';
 import { CALLS, type Call, type Fault } from './google.ts';
-import type { Operations } from './operations.ts';
+import { type Model, Move, type Real } from './move.ts';
+import {
+  accesses,
+  approvals,
+  deliveries,
+  directories,
+  keptTokens,
+  killsByApprover,
+  memberships,
+  refreshes,
+  requests,
+  starts,
+  unblocks,
+} from './people/moves.ts';
 import { CREDENTIALS, SCARCE, SWAPPED } from './setting.ts';
 import type { Named } from './stores.ts';
-
-export interface Real {
-  readonly deployment: Deployment;
-  readonly operations: Operations;
-}
-
-type Model = Record<string, never>;
-
-class Move implements fc.AsyncCommand<Model, Real> {
-  readonly #name: string;
-  readonly #make: (real: Real) => void | Promise<void>;
-
-  constructor(name: string, make: (real: Real) => void | Promise<void>) {
-    this.#name = name;
-    this.#make = make;
-  }
-
-  check(): boolean {
-    return true;
-  }
-
-  async run(_: Model, real: Real): Promise<void> {
-    const { world } = real.deployment;
-    world.throwIfViolated();
-    await this.#make(real);
-    world.throwIfViolated();
-  }
-
-  toString(): string {
-    return this.#name;
-  }
-}
 
 /** Half of the slots where they are to collide, all of them where it is the accounts that are. */
 const few = fc.nat({ max: SLOTS / 2 - 1 });
@@ -62,7 +43,7 @@ const issues = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>, li
           `issue(${slot}${next ? ', next' : ''}, ${credential}, ${lifetime}, x${times})`,
           ({ deployment, operations }) => {
             const job_id = deployment.jobIn(slot, next);
-            for (let time = 0; time < times; time += 1) void operations.issueToken(job_id, credential, lifetime);
+            for (let time = 0; time < times; time += 1) void operations.issueToken(job_id, credential, { lifetime });
           },
         ),
     );
@@ -77,7 +58,7 @@ const renewals = (slot: fc.Arbitrary<number>, credential: fc.Arbitrary<string>) 
           deployment.world.start(
             (async () => {
               for (let time = 0; time < times; time += 1)
-                await operations.issueToken(job_id, credential, lifetime + time);
+                await operations.issueToken(job_id, credential, { lifetime: lifetime + time });
             })(),
           );
       }),
@@ -214,7 +195,7 @@ const lateEnablings = fc
         async ({ deployment, operations }) => {
           const { world, google } = deployment;
           const one = deployment.jobIn(slot, true);
-          void operations.issueToken(one, 'admin', 60);
+          void operations.issueToken(one, 'admin', { lifetime: 60 });
           await world.settle();
           void operations.endJob(one);
           await world.settle();
@@ -224,7 +205,7 @@ const lateEnablings = fc
           if (!goesOn) return;
           await world.settle();
           const next = deployment.jobIn(slot, true);
-          void operations.issueToken(next, 'admin', 60);
+          void operations.issueToken(next, 'admin', { lifetime: 60 });
           await world.settle();
           void operations.endJob(next);
         },
@@ -238,7 +219,7 @@ const lateDisablings = fc
     ({ slot, held, late }) =>
       new Move(`disables late(${slot}, after ${held} s, ${late} s)`, async ({ deployment, operations }) => {
         const job_id = deployment.jobIn(slot, true);
-        void operations.issueToken(job_id, 'admin', 60);
+        void operations.issueToken(job_id, 'admin', { lifetime: 60 });
         await deployment.world.settle();
         await deployment.world.pass(held * SECOND);
         const fault: Fault = { response: 'network', effect: { late: late * SECOND } };
@@ -257,7 +238,7 @@ const refusedMints = all.map(
       await deployment.world.settle();
       deployment.google.faults.set('mint', { fault: { response: '403', effect: 'none' }, left: 1 });
       const job_id = deployment.jobIn(slot, true);
-      for (let time = 0; time < 3; time += 1) void operations.issueToken(job_id, 'admin', 60);
+      for (let time = 0; time < 3; time += 1) void operations.issueToken(job_id, 'admin', { lifetime: 60 });
     }),
 );
 
@@ -270,7 +251,7 @@ const reissues = fc.record({ slot: two, credential: fc.constantFrom(...CREDENTIA
       void operations.sweep();
       await deployment.world.settle();
       const job_id = deployment.jobIn(slot, false);
-      void operations.issueToken(job_id, credential, 60);
+      void operations.issueToken(job_id, credential, { lifetime: 60 });
       void operations.endJob(job_id);
     }),
 );
@@ -343,11 +324,36 @@ const races = [
     upstreamFaults(fc.constantFrom('mint', 'disable')),
   ]);
 
+const people = [
+  sweeps,
+  jumps,
+  waits,
+  ledgerFaults,
+  memberships,
+  memberships,
+  accesses,
+  directories,
+  killsByApprover,
+  kills,
+  deactivations,
+  releases,
+  starts,
+  starts,
+  finishes(few),
+  upstreamFaults(fc.constantFrom<Call>('readBuild', 'readTeam', 'readKeys', 'mint')),
+  keptTokens,
+]
+  .concat(Array(5).fill(requests))
+  .concat(Array(4).fill(unblocks))
+  .concat(Array(3).fill(approvals))
+  .concat([deliveries, deliveries])
+  .concat(Array(7).fill(refreshes));
+
 /**
- * Which moves there are: all of them; those around the pool, with more jobs that follow each other on its accounts; or
- * mostly requests of few jobs against what ends or blocks them.
+ * Which moves there are: all of them; those around the pool, with more jobs that follow each other on its accounts;
+ * mostly requests of few jobs against what ends or blocks them; or those about people and machines, by a policy whose rules have conditions.
  */
-export const FOCUSES = { everything, pool, races };
+export const FOCUSES = { everything, pool, races, people };
 export type Focus = keyof typeof FOCUSES;
 
 /** @param replayPath of a history that was found and shrunk */

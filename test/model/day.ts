@@ -167,7 +167,7 @@ class Course {
 
   async #ask(job_id: string, plan: JobPlan, credential: CredentialName): Promise<void> {
     this.#requested += 1;
-    const response = await this.#operations.issueToken(job_id, credential, undefined);
+    const response = await this.#operations.issueToken(job_id, credential);
     const again = (at: number) => {
       if (at < plan.endsAt) this.#at(at, () => this.#ask(job_id, plan, credential));
     };

@@ -1,10 +1,13 @@
 // Keydesk in one run of the model: composed as it is deployed, over Firestore in memory and a Google in process. Every
 // round trip is a turn of the scheduler before it and one after it, and may go wrong as faults say.
 
+import { createHash } from 'node:crypto';
+import { namedTeams } from '../../shared/core/policy/named-teams.ts';
 import { type Around, createMemoryFirestore } from '../fixtures/memory-firestore.ts';
 import { Google } from './google.ts';
 import { composeKeydesk, type Keydesk } from './keydesk.ts';
 import { Oracle } from './oracle.ts';
+import { ConditionJudge } from './people/judge.ts';
 import { jobId, type Setting } from './setting.ts';
 import type { World } from './world.ts';
 
@@ -33,6 +36,8 @@ export class Deployment {
   readonly world: World;
   readonly google: Google;
   readonly oracle: Oracle;
+  /** Undefined where no rule of the policy has conditions. */
+  readonly judge: ConditionJudge | undefined;
   readonly keydesk: Keydesk;
   readonly faults = new Map<Database, { fault: DatabaseFault; left: number }>();
   readonly #jobs: string[] = Array.from({ length: SLOTS }, (_, slot) => jobId(slot, 0));
@@ -49,6 +54,8 @@ export class Deployment {
     const ledger = createMemoryFirestore({ around: this.#aroundIn('ledger') });
     const opened = createMemoryFirestore({ around: this.#aroundIn('documents') });
     this.oracle = new Oracle(world, this.google, () => ({ ledger: ledger.dump(), opened: opened.dump() }));
+    const isConditional = policy.policy.rules.some(({ conditions }) => Object.keys(conditions).length > 0);
+    this.judge = isConditional ? new ConditionJudge(world, this.google.people) : undefined;
     const { sendRequest } = this.google;
     const keydesk = composeKeydesk({
       clockOf: (identity) => world.clockOf(identity),
@@ -59,6 +66,18 @@ export class Deployment {
       callsBuildkite: true,
     });
     this.keydesk = alter(keydesk);
+  }
+
+  /** Records which teams the policy names, as `token` does when it starts. */
+  async start(): Promise<void> {
+    const { policy, deploymentLedger } = this.keydesk.tokenDeps;
+    const instance = { version: 'model', revision: null, started_at: this.world.now() };
+    const teams = namedTeams(policy.policy);
+    // The text of a policy has nothing to do with histories, and its SHA-256 is checked.
+    const text = 'policy';
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    this.world.start(deploymentLedger.recordToken(instance, { sha256, text, teams }));
+    await this.world.settle();
   }
 
   /** The job that runs in a slot or ran there last; `next` begins another where that one has finished. */

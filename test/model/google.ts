@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { DependencyError, withTimeout } from '../../shared/runtime/errors.ts';
 import type { HttpClient, JsonResponse, OutgoingRequest } from '../../shared/runtime/http-client.ts';
+import { PeopleAtBuildkite } from './people/buildkite.ts';
+import { keySetAt } from './people/machines.ts';
 import { claimsOf } from './setting.ts';
 import type { World } from './world.ts';
 
@@ -26,7 +28,7 @@ const SOON_MS = 10_000;
 const ID_TOKEN_LIFETIME = 3_600;
 
 export const CALLS = ['mint', 'narrow', 'signJwt', 'signIn', 'readAccount', 'disable', 'enable', 'readJob'] as const;
-export type Call = (typeof CALLS)[number];
+export type Call = (typeof CALLS)[number] | 'readBuild' | 'readTeam' | 'readKeys';
 
 /** Whose identity a call carries: a function's, or an operator's who activates the kill switch. */
 export type Identity = 'token' | 'webhook' | 'sweep' | 'operator';
@@ -114,6 +116,8 @@ export interface Witness {
 interface Route {
   readonly call: Call;
   readonly effect: () => JsonResponse;
+  /** Called when the response is the true one. */
+  readonly shown?: () => void;
 }
 
 export class Google {
@@ -134,6 +138,7 @@ export class Google {
   /** What happens at the very moment at which a call is sent. */
   before: (call: Call, email: string) => void = () => {};
   witness: Witness = { mintSent: () => {}, enabled: () => {}, disabled: () => {}, happened: () => {} };
+  readonly people: PeopleAtBuildkite;
   readonly #world: World;
   readonly #signed = new Map<string, { readonly uid: string; readonly grant_id: string }>();
   readonly #byText = new Map<string, TrueToken>();
@@ -142,6 +147,7 @@ export class Google {
 
   constructor(world: World, accounts: readonly string[]) {
     this.#world = world;
+    this.people = new PeopleAtBuildkite(world);
     this.accounts = new Map(accounts.map((email) => [email, { enabled: true, changedBy: 'operator' }]));
   }
 
@@ -183,8 +189,15 @@ export class Google {
     this.witness.happened('disabled by hand');
   }
 
-  #send({ dependency }: OutgoingRequest, { call, effect }: Route, fault: Fault | undefined): JsonResponse | Error {
-    if (!fault) return this.#perform(call, effect);
+  #send(
+    { dependency }: OutgoingRequest,
+    { call, effect, shown }: Route,
+    fault: Fault | undefined,
+  ): JsonResponse | Error {
+    if (!fault) {
+      shown?.();
+      return this.#perform(call, effect);
+    }
     this.#world.tell(`${call} goes wrong: ${JSON.stringify(fault)}`);
     const mayHappen = fault.response !== '403' && fault.response !== '429';
     if (mayHappen && fault.effect === 'now') this.#perform(call, effect);
@@ -260,10 +273,15 @@ export class Google {
     ).exec(url);
     if (build && method === 'GET' && headers.authorization === `Bearer ${API_TOKEN}`)
       return { call: 'readJob', effect: () => this.#readBuild(String(build[1]), Number(build[2])) };
+    const ofPeople = match(url, URLS.buildkite, /^(.*)$/) ?? '';
+    const shown = method === 'GET' && this.people.route(ofPeople, headers.authorization, API_TOKEN);
+    if (shown) return shown;
     if (headers.authorization !== undefined) return this.#malformed(request, 'carries an identity that it needs not');
     if (url === `${URLS.sts}/v1/token` && method === 'POST') return { call: 'narrow', effect: this.#narrow(request) };
     if (url === `${URLS.identityToolkit}/v1/accounts:signInWithCustomToken?key=web-key` && method === 'POST')
       return { call: 'signIn', effect: this.#signIn(request) };
+    const keySet = method === 'GET' ? keySetAt(url) : undefined;
+    if (keySet) return { call: 'readKeys', effect: () => keySet };
     return this.#malformed(request, 'is no call that the real ones know');
   }
 

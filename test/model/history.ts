@@ -4,9 +4,13 @@
 import * as fc from 'fast-check';
 import { randomFrom } from '../../sandbox/seeded-random.ts';
 import { CLOCK_SKEW_MS } from '../../shared/core/timing.ts';
-import { type Focus, moves, type Real } from './commands.ts';
+import { type Focus, moves } from './commands.ts';
 import { Deployment } from './deployment.ts';
+import type { Keydesk } from './keydesk.ts';
+import type { Real } from './move.ts';
 import { Operations } from './operations.ts';
+import { requestAfterAll } from './people/everything-read.ts';
+import { CONDITIONAL, PERSONS } from './people/rules.ts';
 import { SCARCE } from './setting.ts';
 import { PARTIES, type Skews, World } from './world.ts';
 
@@ -22,6 +26,8 @@ export interface Check {
   readonly skews?: Skews;
   /** Whether a history that fails is made as short as it goes. */
   readonly shrink: boolean;
+  /** Puts a defect in. */
+  readonly alter?: (keydesk: Keydesk) => Keydesk;
 }
 
 export interface Checked {
@@ -40,6 +46,7 @@ export async function checkHistories({
   replayPath,
   skews,
   shrink,
+  alter,
 }: Check): Promise<Checked> {
   const tally = new Map<string, number>();
   const property = fc.asyncProperty(
@@ -48,7 +55,8 @@ export async function checkHistories({
     moves(focus, replayPath),
     async (chance, scheduler, commands) => {
       const world = new World(chance, tally, scheduler, skews ?? drawSkews(chance));
-      const deployment = new Deployment(world, SCARCE);
+      const deployment = new Deployment(world, focus === 'people' ? CONDITIONAL : SCARCE, alter);
+      if (deployment.judge) await deployment.start();
       const real: Real = { deployment, operations: new Operations(deployment) };
       await fc.scheduledModelRun(scheduler, () => ({ model: {}, real }), commands);
       await inPeace(real);
@@ -94,6 +102,10 @@ async function inPeace({ deployment, operations }: Real): Promise<void> {
   google.failingJobs.clear();
   deployment.faults.clear();
   await world.settle();
+  if (deployment.judge) {
+    const [slot, who] = [4, PERSONS.length].map((many) => Math.floor(world.random() * many));
+    await requestAfterAll({ deployment, operations }, slot ?? 0, PERSONS[who ?? 0] ?? 'ann');
+  }
   for (const minutes of [1, 20, 2, 6, 2, 6, 2]) {
     await world.pass(minutes * MINUTE);
     void operations.sweep();

@@ -1,6 +1,7 @@
 // What can be begun at Keydesk, each in the background: how it is called, and what must be true of its outcome. A
 // failure has to name a fault of this history or a deadline; anything else is a defect that was taken for one.
 
+import { parseWebhookEvent } from '../../shared/core/webhook/event.ts';
 import { endJob, type JobEndResult } from '../../shared/operations/end-job.ts';
 import { type IssueResult, issueToken } from '../../shared/operations/issue-token.ts';
 import { activateKillSwitch } from '../../shared/operations/kill-switch.ts';
@@ -9,11 +10,20 @@ import { type SweepResult, sweep } from '../../shared/operations/sweep.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import type { Deployment } from './deployment.ts';
 import { revokeEndpoint } from './keydesk.ts';
-import { PIPELINE_ID, short } from './setting.ts';
+import type { Webhook } from './people/buildkite.ts';
+import type { ConditionJudge } from './people/judge.ts';
+import type { MachineToken } from './people/machines.ts';
+import { claimsOf, short } from './setting.ts';
 import { type GrantRecord, type Named, names } from './stores.ts';
 
 const FORESEEN =
-  /injected \d|returned \d|could not be reached|not requested: its time was up|no response within|returned something unexpected|done too late|no time left|is not (?:dis|en)abled yet|took longer than|is from an account|for lack of time|the sweep goes on/;
+  /injected \d|returned \d|could not be reached|not requested: its time was up|no response within|returned something unexpected|done too late|no time left|is not (?:dis|en)abled yet|took longer than|is from an account|for lack of time|the sweep goes on|in an unexpected form|no call is left|does not show the team|no key set/;
+
+/** What a request for a token may carry. */
+interface Wanted {
+  readonly lifetime?: number | undefined;
+  readonly machine?: MachineToken | undefined;
+}
 
 interface PendingIssue {
   readonly job_id: string;
@@ -48,14 +58,17 @@ export class Operations {
   }
 
   /** Comes to undefined when it failed, as all of these do. */
-  issueToken(job_id: string, credential: string, lifetime: number | undefined): Promise<IssueResult | undefined> {
-    const { world, keydesk, oracle, google } = this.deployment;
+  issueToken(job_id: string, credential: string, wanted: Wanted = {}): Promise<IssueResult | undefined> {
+    const { world, keydesk, oracle, google, judge } = this.deployment;
     const pendingIssue: PendingIssue = { job_id, credential, answered: false, over: oracle.requested(job_id) };
     this.#pendingIssues.push(pendingIssue);
     const endedBefore = oracle.ended(job_id);
     google.jobs.add(job_id);
+    const { lifetime, machine } = wanted;
+    const judged = judge?.requested(job_id, machine);
     return this.#begin<IssueResult>(`request for ${credential} of ${short(job_id)}`, async () => {
-      const requested = { jobToken: job_id, credentialName: credential, scopes: [], lifetime };
+      const agentToken = machine?.text;
+      const requested = { jobToken: job_id, credentialName: credential, agentToken, scopes: [], lifetime };
       const result = await issueToken(keydesk.tokenDeps, requested, 'request');
       pendingIssue.answered = true;
       pendingIssue.over();
@@ -63,6 +76,11 @@ export class Operations {
         oracle.issued(result.grant_id, result.accessToken, result.expires_at);
         const { accessToken: _, ...reported } = result;
         oracle.reported(reported);
+        const rule = result.trace.find(({ outcome }) => outcome === 'granted')?.rule ?? 'none';
+        if (judged) {
+          judge?.issued(judged, rule, result.grant.conditions);
+          world.count(`issued: ${rule}`);
+        }
         world.count('issued');
         if (result.grant.tokens_issued > 1) world.count('renewed');
         if (endedBefore) world.violate('I2', `job ${job_id} had ended before it asked, and got a token`);
@@ -80,9 +98,32 @@ export class Operations {
     const { keydesk, google, oracle, world } = this.deployment;
     google.finishedJobs.add(job_id);
     return this.#begin(`job.finished of ${short(job_id)}`, async () => {
-      const ended = await endJob(keydesk.webhookDeps, { job_id, pipeline_id: PIPELINE_ID, by: 'job.finished' });
+      const ended = await endJob(keydesk.webhookDeps, {
+        job_id,
+        pipeline_id: claimsOf(job_id).pipeline_id,
+        by: 'job.finished',
+      });
       if (!oracle.ended(job_id)) world.violate('I2', `the end of ${job_id} was answered and is not on record`);
       return [ended, this.#ending(ended)];
+    });
+  }
+
+  /** Buildkite delivers a webhook about a build. One that fails it may deliver again. */
+  deliver(webhook: Webhook): Promise<boolean | undefined> {
+    const { world, keydesk, judge, google } = this.deployment;
+    const event = parseWebhookEvent(webhook.body);
+    if (event?.kind !== 'build_news') throw new Error(`${JSON.stringify(webhook.body)} is not understood`);
+    return this.#begin(`${event.event} of ${webhook.build.pipeline} ${webhook.build.number}`, async () => {
+      let isNew: boolean;
+      try {
+        isNew = await keydesk.webhookDeps.buildLedger.addNews(event.news);
+      } catch (error) {
+        google.people.undelivered.push(webhook);
+        throw error;
+      }
+      judge?.accepted(webhook);
+      world.count(`webhook of a build: ${isNew ? 'new' : 'known'}`);
+      return [isNew, isNew ? 'new' : 'known'];
     });
   }
 
@@ -185,8 +226,9 @@ export class Operations {
   }
 
   sweep(): Promise<SweepResult | undefined> {
-    const { world, keydesk } = this.deployment;
+    const { world, keydesk, judge } = this.deployment;
     return this.#begin('sweep', async () => {
+      const startedAt = keydesk.sweepDeps.clock.now();
       const swept = await sweep(keydesk.sweepDeps);
       for (const { error } of swept.failures) this.#foreseen(error);
       world.count('swept');
@@ -195,8 +237,21 @@ export class Operations {
       if (swept.expired.length > 0) world.count('sweep expired a grant');
       if (swept.reconciledJobs.length > 0) world.count('sweep found a job finished');
       if (swept.enabledExternally.length > 0) world.count('sweep disabled an account again');
+      judge?.found(swept.buildLooks.found.flatMap(({ unblocks }) => unblocks.map((unblock) => unblock.job_id)));
+      if (judge) await this.#readTeams(judge, startedAt);
       return [swept, this.#ending(swept)];
     });
+  }
+
+  async #readTeams(judge: ConditionJudge, startedAt: number): Promise<void> {
+    const { world, keydesk, oracle } = this.deployment;
+    const since = world.now();
+    const result = await keydesk.teamReads.read(keydesk.sweepDeps, startedAt);
+    oracle.reported(result);
+    for (const { error } of result.failures) this.#foreseen(error);
+    if (result.read > 0) world.count('teams read');
+    if (result.stale.length > 0) world.count('a team is stale');
+    if (result.read > 0 && result.read === result.named && result.failures.length === 0) judge.directoryRead(since);
   }
 
   #ending({ pending, ...ended }: { pending: readonly { error: string }[]; revoked: readonly unknown[] }): string {

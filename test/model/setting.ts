@@ -8,6 +8,9 @@ export const CREDENTIALS = ['config', 'export', 'admin', 'cache'] as const;
 export type CredentialName = (typeof CREDENTIALS)[number];
 
 export const PIPELINE_ID = '0184990a-4782-42b5-afc1-16715b10b1f0';
+/** The UUIDs of the pipelines, by their slugs. */
+export const PIPELINES = { deploy: PIPELINE_ID, release: '0184990b-11f2-4a8e-b0d4-5f7a0c2d9e31' } as const;
+export type PipelineSlug = keyof typeof PIPELINES;
 
 export interface Setting {
   readonly policy: LoadedPolicy;
@@ -26,6 +29,8 @@ export function createSetting(parts: {
   /** Name of the account that jobs share. */
   readonly shared?: string;
   readonly ttl: Readonly<Record<CredentialName, number>>;
+  /** In place of the rule that grants everything, with what rules need in the policy: YAML. */
+  readonly rules?: string;
 }): Setting {
   const admin = parts.pool.map(address);
   const shared = address(parts.shared ?? 'shared');
@@ -56,8 +61,7 @@ credentials:
     environment: staging
     ttl: ${parts.ttl.cache}m
     storage: { pool: [${cache.join(', ')}], bucket: acme-cache, prefix: warm/, role: roles/storage.objectUser }
-rules:
-  - { name: all, match: { pipeline_slug: [deploy, release] }, grants: [config, export, admin, cache] }
+${parts.rules ?? 'rules: [{ name: all, match: { pipeline_slug: [deploy, release] }, grants: [config, export, admin, cache] }]'}
 `;
   const policy = parsePolicy(text, 'policy.yaml');
   if ('problems' in policy) throw new Error(policy.problems.join('\n'));
@@ -91,15 +95,21 @@ export function short(job_id: string): string {
   return `${job_id[0]}/${Number(job_id.slice(-6))}`;
 }
 
-/** A job token of the model is the id of its job. */
+/** A job token of the model is the id of its job. Both pipelines have builds of the same numbers. */
 export function claimsOf(job_id: string): JobClaims {
   const slot = Number(job_id[0]);
+  const pipeline_slug = slot >= 2 ? 'release' : 'deploy';
+  // About four jobs of a slot, one after the other, are of one build.
+  const build_number =
+    10 * Math.floor(Number(job_id.slice(-6)) / 32) + (slot % 2) + 1 + 2 * Math.floor(Math.max(slot - 2, 0) / 2);
   const parsed = parseClaims({
     organization_slug: 'acme-inc',
-    pipeline_slug: slot >= 2 ? 'release' : 'deploy',
-    pipeline_id: PIPELINE_ID,
-    // About four jobs of a slot, one after the other, are of one build.
-    build_number: 10 * Math.floor(Number(job_id.slice(-6)) / 32) + slot + 1,
+    pipeline_slug,
+    pipeline_id: PIPELINES[pipeline_slug],
+    // A job token has it when the job requests it.
+    ...(slot % 2 === 0 ? {} : { build_id: buildId(pipeline_slug, build_number) }),
+    build_number,
+    build_source: sourceOf(slot),
     build_branch: slot === 0 ? 'main' : 'topic',
     build_commit: 'c0ffee',
     job_id,
@@ -107,6 +117,16 @@ export function claimsOf(job_id: string): JobClaims {
   });
   if ('invalidClaim' in parsed) throw new Error(parsed.invalidClaim);
   return parsed.claims;
+}
+
+function sourceOf(slot: number): string {
+  if (slot === 3) return 'webhook';
+  return slot === 1 ? 'api' : 'ui';
+}
+
+/** The UUID of a build. */
+export function buildId(pipeline_slug: string, build_number: number): string {
+  return `b${pipeline_slug === 'deploy' ? 0 : 1}000000-0000-4000-8000-${String(build_number).padStart(12, '0')}`;
 }
 
 function address(name: string): string {

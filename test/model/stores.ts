@@ -17,6 +17,9 @@ export interface GrantRecord {
   readonly credential: string;
   readonly environment: string;
   readonly policy_sha256: string;
+  /** Records of earlier versions, and of tests, lack it. */
+  readonly conditions?: { readonly approval: { readonly approved_by: string } | null } | null;
+  readonly superseded?: readonly { readonly approved_by: string | null }[];
   readonly kind: 'firestore' | 'service_account' | 'pooled_service_account';
   readonly revocation: 'immediate' | 'propagating' | 'expiry';
   readonly service_account?: string;
@@ -129,11 +132,14 @@ export interface Named {
   readonly build_branch?: string;
   readonly credential?: string;
   readonly environment?: string;
+  /** Who approved the latest token. */
+  readonly approved_by?: string;
   readonly issued_since?: number;
 }
 
-export function names({ issued_since, ...named }: Named, grant: GrantRecord, at: number): boolean {
+export function names({ issued_since, approved_by, ...named }: Named, grant: GrantRecord, at: number): boolean {
   if (issued_since !== undefined && at < issued_since) return false;
+  if (approved_by !== undefined && grant.conditions?.approval?.approved_by !== approved_by) return false;
   const { id: job_id, ...claims } = grant.subject;
   const fields = new Map<string, unknown>(Object.entries({ ...grant, ...claims, job_id }));
   return Object.entries(named).every(([field, value]) => fields.get(field) === value);

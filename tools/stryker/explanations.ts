@@ -11,6 +11,14 @@ export interface Explanation {
 
 const WORDS = 'Only the words of a message change, which no test asserts.';
 
+const JUDGE = 'shared/core/conditions/judge.ts';
+const HAS_BUILD = 'There is an unblock at this point, and so a build. The compiler needs the question mark.';
+const DECIDE = 'shared/core/conditions/decide.ts';
+const ONE_UNBLOCK = 'No two unblocks of a record are of one job.';
+const HAS_REFUSAL =
+  'A decision with conditions has a rule, and its refusal is one of the five. The compiler needs the default.';
+const NO_UNDEFINED = 'No record has the key "undefined". The compiler needs the comparison.';
+
 export const EXPLANATIONS: readonly Explanation[] = [
   {
     file: 'shared/core/retry-after.ts',
@@ -265,5 +273,127 @@ export const EXPLANATIONS: readonly Explanation[] = [
     from: "if (service_account === lease && existing.state !== 'expired') return { leased_at, past_leases };",
     becomes: "if (service_account === lease && existing.state !== 'expired') return {};",
     why: 'The fields are those of the record into which they are merged.',
+  },
+  {
+    file: JUDGE,
+    from: "const others: Exclude<ConditionVerdict, { readonly outcome: 'met' }>[] = [];",
+    becomes: `const others: Exclude<ConditionVerdict, { readonly outcome: 'met' }>[] = ["Stryker was here"];`,
+    why: 'A text has no outcome, so nothing finds it.',
+  },
+  {
+    file: JUDGE,
+    from: 'const actual = pipeline_id === undefined ? undefined : ownValue(team.record.pipelines, pipeline_id);',
+    becomes: 'const actual = false ? undefined : ownValue(team.record.pipelines, pipeline_id);',
+    why: NO_UNDEFINED,
+  },
+  {
+    file: JUDGE,
+    from: "if (!SOURCES_WITH_CREATOR.includes(claims.build_source ?? '')) return unmet('created_by', 'creator_unverified');",
+    becomes: `if (!SOURCES_WITH_CREATOR.includes(claims.build_source ?? "Stryker was here!")) return unmet('created_by', 'creator_unverified');`,
+    why: 'Neither text is a source of builds.',
+  },
+  {
+    file: JUDGE,
+    from: 'const latest = latestUnblock(build?.unblocks ?? [], step);',
+    becomes: 'const latest = latestUnblock(build?.unblocks ?? ["Stryker was here"], step);',
+    why: 'A text has no key of a step.',
+  },
+  {
+    file: JUDGE,
+    from: "if (!build?.creator_known) return { outcome: 'unknown', condition: 'approval', unknown: 'build' };",
+    becomes: "if (!build.creator_known) return { outcome: 'unknown', condition: 'approval', unknown: 'build' };",
+    why: HAS_BUILD,
+  },
+  {
+    file: JUDGE,
+    from: "if (use === 'break-glass' && !build?.reason) return notApproved('approval_without_reason');",
+    becomes: "if (use === 'break-glass' && !build.reason) return notApproved('approval_without_reason');",
+    why: HAS_BUILD,
+  },
+  {
+    file: JUDGE,
+    from: 'reason: build?.reason ?? null,',
+    becomes: 'reason: build.reason ?? null,',
+    why: HAS_BUILD,
+  },
+  {
+    file: JUDGE,
+    from: "const holds = named.every(([name, values]) => values.includes(ownValue(agent.claims, name) ?? ''));",
+    becomes:
+      'const holds = named.every(([name, values]) => values.includes(ownValue(agent.claims, name) ?? "Stryker was here!"));',
+    why: 'A claim that the policy does not declare has no value, and no policy of the tests names either text.',
+  },
+  {
+    file: JUDGE,
+    from: 'const record = id === undefined ? undefined : facts.teams.get(id);',
+    becomes: 'const record = false ? undefined : facts.teams.get(id);',
+    why: NO_UNDEFINED,
+  },
+  {
+    file: JUDGE,
+    from: 'if (id === undefined || !record || record.read_at === null) return undefined;',
+    becomes: 'if (false || !record || record.read_at === null) return undefined;',
+    why: 'A second guard holds: without a UUID there is no record. The compiler needs the comparison.',
+  },
+  {
+    file: JUDGE,
+    from: 'if (id === undefined || !record || record.read_at === null) return undefined;',
+    becomes: 'if (id === undefined || !record || false) return undefined;',
+    why: 'A second guard holds: the expression reads null as 0, which is older than any policy allows. The compiler needs the comparison.',
+  },
+  {
+    file: JUDGE,
+    from: '(left, right) => right.unblocked_at - left.unblocked_at || (left.job_id < right.job_id ? -1 : 1),',
+    becomes: '(left, right) => right.unblocked_at - left.unblocked_at || (left.job_id <= right.job_id ? -1 : 1),',
+    why: ONE_UNBLOCK,
+  },
+  {
+    file: 'shared/core/conditions/build-record.ts',
+    from: '.sort((left, right) => left.unblocked_at - right.unblocked_at || (left.job_id < right.job_id ? -1 : 1))',
+    becomes: '.sort((left, right) => left.unblocked_at - right.unblocked_at || (left.job_id <= right.job_id ? -1 : 1))',
+    why: ONE_UNBLOCK,
+  },
+  {
+    file: DECIDE,
+    from: "const [refusal = { reason: 'no_matching_rule' }] = ORDER.flatMap((reason) =>",
+    becomes: 'const [refusal = {}] = ORDER.flatMap((reason) =>',
+    why: HAS_REFUSAL,
+  },
+  {
+    file: DECIDE,
+    from: "const [refusal = { reason: 'no_matching_rule' }] = ORDER.flatMap((reason) =>",
+    becomes: 'const [refusal = { reason: "" }] = ORDER.flatMap((reason) =>',
+    why: HAS_REFUSAL,
+  },
+  ...[
+    "if (verdict.outcome === 'met') return {};",
+    `if (verdict.outcome === 'met') return { reason: "" };`,
+    "if (false) return { reason: 'no_matching_rule' };",
+    `if (verdict.outcome === "") return { reason: 'no_matching_rule' };`,
+  ].map((becomes) => ({
+    file: DECIDE,
+    from: "if (verdict.outcome === 'met') return { reason: 'no_matching_rule' };",
+    becomes,
+    why: 'A rule that holds has granted before. The compiler needs the line.',
+  })),
+  ...['return {};', 'return { reason: "" };'].map((becomes) => ({
+    file: DECIDE,
+    from: "return { reason: 'no_matching_rule' };",
+    becomes,
+    why: 'A second guard holds: where no refusal has a known reason, the response is that no rule matches.',
+  })),
+  ...['if (false || !verdict) return traced;', "if (traced.outcome !== 'conditional' && !verdict) return traced;"].map(
+    (becomes) => ({
+      file: DECIDE,
+      from: "if (traced.outcome !== 'conditional' || !verdict) return traced;",
+      becomes,
+      why: 'Rules with conditions have a verdict, and no others.',
+    }),
+  ),
+  {
+    file: 'shared/core/oauth/exchange-request.ts',
+    from: `return missing('actor_token', "the machine's token, or leave out actor_token_type");`,
+    becomes: `return missing('actor_token', "");`,
+    why: WORDS,
   },
 ];

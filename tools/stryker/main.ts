@@ -19,6 +19,7 @@ exit: 0 each mutant is killed or explained; 1 one is not, or an explanation expl
 
 /** What decides who gets access, and what ends it. */
 const GUARDS = [
+  'shared/core/conditions/*.ts',
   'shared/core/grant/*.ts',
   'shared/core/pool/*.ts',
   'shared/core/kinds/*.ts',
@@ -29,7 +30,7 @@ const GUARDS = [
   'shared/core/{kill-switch,retry-after,timing}.ts',
 ];
 /** They describe and decide nothing. */
-const NOT_MUTATED = /\/stored-fields\.ts$/;
+const NOT_MUTATED = /\/(?:stored-(?:[a-z]+-)?fields|reason-words)\.ts$/;
 
 const ROOT = join(import.meta.dirname, '../..');
 const ALL_TESTS = 'test/unit/core/**/*.test.ts';

@@ -4,6 +4,7 @@
 import { Timestamp } from '@google-cloud/firestore';
 import { describe, expect, it } from 'vitest';
 import { createSweepLedger } from '../../../shared/ledger/sweep.ts';
+import type { RevokeDeps } from '../../../shared/operations/revoke-grant.ts';
 import type { Keydesk } from '../keydesk.ts';
 import { enumerate, pointsOf, runPoint } from './crash.ts';
 import { CutProcess, Cutting } from './cut-process.ts';
@@ -202,9 +203,9 @@ describe('a process that is cut off', () => {
 /** The same, with another ledger wherever something ends. */
 function withEndingLedger(
   { releaseDeps, webhookDeps, sweepDeps, killSwitchDeps, ...keydesk }: Keydesk,
-  alter: (ledger: Keydesk['webhookDeps']['ledger'], deps: Keydesk['webhookDeps']) => Keydesk['webhookDeps']['ledger'],
+  alter: (ledger: RevokeDeps['ledger'], deps: RevokeDeps) => RevokeDeps['ledger'],
 ): Keydesk {
-  const altered = <T extends Keydesk['webhookDeps']>(deps: T): T => ({ ...deps, ledger: alter(deps.ledger, deps) });
+  const altered = <T extends RevokeDeps>(deps: T): T => ({ ...deps, ledger: alter(deps.ledger, deps) });
   return {
     ...keydesk,
     releaseDeps: altered(releaseDeps),

@@ -7,7 +7,9 @@ import {
   addNews,
   type BuildNews,
   type BuildRecord,
+  buildRecordId,
   buildRecordSchema,
+  emptyBuildRecord,
   requestLook,
   type Unblock,
 } from '../../../../shared/core/conditions/build-record.ts';
@@ -75,6 +77,25 @@ describe('news of a build', () => {
     expect(addNews(record, other, NOW)).toBe(record);
   });
 
+  it('say who started the build once one of them does, and which build it is', () => {
+    const without = addNews(undefined, news(), NOW);
+    expect(factsOf(without)).toMatchObject({ build_id: null, creator_known: false, creator: null });
+    const nobody = addNews(without, news({ creator: null, build_id: 'b' }), NOW);
+    expect(factsOf(nobody)).toMatchObject({ build_id: 'b', creator_known: true, creator: null });
+    expect(factsOf(addNews(nobody, news({ unblocks: [unblock(1)], build_id: 'c' }), NOW))).toMatchObject({
+      ...{ build_id: 'b', creator_known: true, creator: null },
+    });
+    expect(factsOf(addNews(undefined, news({ creator: 'anne' }), NOW))).toMatchObject({
+      ...{ creator_known: true, creator: 'anne' },
+    });
+  });
+
+  it('of unblocks at one time have one order, whichever came first', () => {
+    const same = [1, 2, 3].map((job) => news({ unblocks: [unblock(job, { unblocked_at: NOW })] }));
+    for (const said of [same, same.toReversed()])
+      expect(allOf(said)?.unblocks.map(({ job_id }) => job_id)).toEqual(['job-1', 'job-2', 'job-3']);
+  });
+
   it('keep the first hundred unblocks, and no half of a surrogate pair of a long reason', () => {
     const unblocks = Array.from({ length: 120 }, (_, job) => unblock(119 - job));
     const record = addNews(undefined, news({ unblocks, reason: `${'x'.repeat(499)}😀` }), NOW);
@@ -103,6 +124,24 @@ describe('news of a build', () => {
     expect(addNews(record, news({ unblocks: [unblock(1)] }), NOW + MINUTE).delete_at).toBe(
       NOW + MINUTE + BUILD_RETENTION_MS,
     );
+  });
+});
+
+describe('a record of a build', () => {
+  it('has the UUID of its pipeline and its number for an id', () => {
+    expect(buildRecordId('p', 7)).toBe('p_7');
+  });
+
+  it('begins empty, and is kept for 35 days', () => {
+    expect(emptyBuildRecord(BUILD, NOW)).toMatchObject({ creator_known: false, delete_at: NOW + BUILD_RETENTION_MS });
+  });
+
+  it('is kept for 35 days from the latest look that a job asked for, also when the clock is set back', () => {
+    const record = requestLook(undefined, WAITING, NOW);
+    expect(record.delete_at).toBe(NOW + BUILD_RETENTION_MS);
+    const looked = addLook(record, undefined, NOW);
+    for (const later of [MINUTE, -MINUTE])
+      expect(requestLook(looked, WAITING, NOW + later).delete_at).toBe(NOW + Math.max(0, later) + BUILD_RETENTION_MS);
   });
 });
 

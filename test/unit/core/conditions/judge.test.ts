@@ -181,6 +181,19 @@ const APPROVALS: readonly Row[] = [
     { unblocks: [{ unblocked_at: NOW - 5 * HOUR }, { job_id: 'unblock-2' }] },
     'met',
   ],
+  // The one with the lesser UUID counts, in whatever order they came.
+  [
+    'a block step was approved twice at the same time, first by a member',
+    plain,
+    { unblocks: [{}, { job_id: 'unblock-2', unblocked_by: BOT }] },
+    'met',
+  ],
+  [
+    'a block step was approved twice at the same time, first by somebody else',
+    plain,
+    { unblocks: [{ unblocked_by: BOT }, { job_id: 'unblock-2' }] },
+    unmet('approver_not_in_team'),
+  ],
   ['a bot approved that is no member', plain, { unblocks: [{ unblocked_by: BOT }] }, unmet('approver_not_in_team')],
   [
     'a bot approved that is a member',
@@ -258,6 +271,12 @@ const APPROVALS: readonly Row[] = [
     plain,
     { managers: { read_at: NOW + CLOCK_MARGIN_MS + 1 } },
     'unknown approval team managers',
+  ],
+  [
+    'the copy of the team is of the future, as clocks differ',
+    plain,
+    { managers: { read_at: NOW + CLOCK_MARGIN_MS } },
+    'met',
   ],
   ['the copy of another team is too old', plain, { platform: { read_at: NOW - 2 * HOUR } }, 'met'],
   ['the policy accepts older copies', plain, { managers: { read_at: NOW - 2 * HOUR }, teamsMaxAge: 7200 }, 'met'],
@@ -346,6 +365,12 @@ const SEVERAL: readonly Row[] = [
     'unmet created_by creator_not_in_team',
   ],
   [
+    'the first ones are not known, and the last one does not hold',
+    ALL,
+    { unblocks: [{ unblocked_by: BOT }], platform: undefined },
+    unmet('approver_not_in_team'),
+  ],
+  [
     'one is not known, and another is pending',
     ALL,
     { unblocks: [], platform: undefined },
@@ -417,6 +442,20 @@ describe('a condition of a rule', () => {
         },
         agent: { provider: 'aws', claims: { role: 'ci', zone: 'a' } },
       },
+    });
+  });
+});
+
+describe('an approval', () => {
+  it('that is pending names its condition and the step', () => {
+    expect(judgeConditions(plain, questionOf({ unblocks: [] }))).toEqual({
+      ...{ outcome: 'pending', condition: 'approval', step: 'approve' },
+    });
+  });
+
+  it('for an emergency says so in the basis', () => {
+    expect(judgeConditions(emergency, questionOf({ build: { reason: 'the site is down' } }))).toMatchObject({
+      basis: { approval: { break_glass: true, reason: 'the site is down' } },
     });
   });
 });

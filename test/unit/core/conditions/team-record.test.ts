@@ -58,7 +58,7 @@ describe('a copy of a team', () => {
       ...{ failure: 'team_missing', failed_at: NOW + MINUTE, delete_at: NOW + MINUTE + TEAM_RETENTION_MS },
     });
     const never = addFailure(undefined, 'refused', NOW);
-    expect(never).toMatchObject({ members: [], pipelines: {}, read_at: null, failure: 'refused' });
+    expect(never).toMatchObject({ members: [], pipelines: {}, read_at: null, read_again: false, failure: 'refused' });
     expect(addCopy(never, copy(), NOW + MINUTE)).toMatchObject({ failure: null, failed_at: null });
   });
 });
@@ -99,6 +99,10 @@ describe('a team is due', () => {
   });
 });
 
+it('a team that was never read takes two calls', () => {
+  expect(callsFor(undefined)).toBe(2);
+});
+
 describe('the state of a team', () => {
   const named = { id: 'team', name: 'platform', first_named_at: NOW, last_named_at: NOW };
   const never = addFailure(undefined, 'team_missing', NOW);
@@ -113,6 +117,7 @@ describe('the state of a team', () => {
     ['that nobody has tried for five minutes', undefined, 5 * MINUTE, 'pending'],
     ['that nobody has tried for longer', undefined, 5 * MINUTE + 1, 'too_old'],
     ['whose first try failed', never, 0, 'too_old'],
+    ['without a copy and a failure', { ...never, failure: null }, 0, 'pending'],
   ])('%s', (_, team, later, state) => {
     expect(teamState(named, team, { max_age: 3600, now: NOW + later })).toBe(state);
   });

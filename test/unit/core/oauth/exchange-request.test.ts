@@ -96,6 +96,32 @@ describe('a form', () => {
   });
 });
 
+describe('a token of the machine in a form', () => {
+  const MACHINE = { actor_token: 'a.machine.token', actor_token_type: VALID.subject_token_type };
+
+  it('comes with its type, and may have space around it', () => {
+    for (const actor_token of [MACHINE.actor_token, ` ${MACHINE.actor_token}\n`])
+      expect(parse({ ...MACHINE, actor_token })).toMatchObject({ request: { agentToken: 'a.machine.token' } });
+    const id_token = { ...MACHINE, actor_token_type: 'urn:ietf:params:oauth:token-type:id_token' };
+    expect(parse(id_token)).toMatchObject({ request: { agentToken: 'a.machine.token' } });
+  });
+
+  it.each<[string, string, Form, string]>([
+    ['parameter_missing', 'its type', { actor_token_type: undefined }, 'actor_token_type is missing: '],
+    ['parameter_missing', 'the token', { actor_token: undefined }, 'actor_token is missing: '],
+    ['parameter_missing', 'more than space', { actor_token: ' ' }, 'actor_token is missing: '],
+    ['parameter_invalid', 'a type that is known', { actor_token_type: 'saml2' }, 'actor_token_type must be '],
+  ])('is refused as %s without %s, by the name of the parameter', (reason, _, changes, hint) => {
+    expect(refusalOf({ ...MACHINE, ...changes })).toEqual({ reason, hint: expect.stringContaining(hint) });
+  });
+
+  it('is refused with the types that it may have', () => {
+    const types = 'urn:ietf:params:oauth:token-type:jwt or urn:ietf:params:oauth:token-type:id_token.';
+    for (const actor_token_type of [undefined, 'saml2'])
+      expect(refusalOf({ ...MACHINE, actor_token_type })).toMatchObject({ hint: expect.stringContaining(types) });
+  });
+});
+
 describe('a repeated parameter', () => {
   const repeat = (name: string) => {
     const parsed = parseExchangeRequest(`${new URLSearchParams({ ...VALID, [name]: 'x' })}&${name}=x`);
