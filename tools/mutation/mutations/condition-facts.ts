@@ -62,7 +62,14 @@ export const CONDITION_FACTS: readonly Mutation[] = [
     id: 'news-replace-who-unblocked',
     breaks: 'verification',
     means: 'A later webhook changes who unblocked a step.',
-    edits: [{ file: BUILD_RECORD, find: 'if (!known || known.unblocked_by === null) byJob', replace: 'byJob' }],
+    edits: [{ file: BUILD_RECORD, find: 'known ? completed(known, unblock) : unblock', replace: 'unblock' }],
+    killers: [BUILD_RECORD_TEST],
+  },
+  {
+    id: 'news-lose-the-step',
+    breaks: 'verification',
+    means: 'A look does not add which step was unblocked, so its retry seems to be another step.',
+    edits: [{ file: BUILD_RECORD, find: 'step_id: known.step_id ?? step_id', replace: 'step_id: known.step_id' }],
     killers: [BUILD_RECORD_TEST],
   },
   {
