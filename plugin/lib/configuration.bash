@@ -195,7 +195,7 @@ keydesk_read_agent_token() {
   elif [[ "$KEYDESK_AGENT_FROM" == file && ! "$KEYDESK_AGENT_SOURCE" =~ ^/[^[:cntrl:]]+$ ]]; then
     keydesk_problem 'agent-token.file: must be the full path of a file'
   elif [[ ("$KEYDESK_AGENT_FROM" == command || "$KEYDESK_AGENT_FROM" == file) && "${BUILDKITE_COMMAND_EVAL:-true}" == false ]]; then
-    keydesk_problem "agent-token.$KEYDESK_AGENT_FROM: is not allowed, since this agent runs no commands of pipelines (no-command-eval)"
+    keydesk_problem "agent-token.$KEYDESK_AGENT_FROM: is not allowed, since this agent runs no commands of pipelines"
   elif [[ -n "$REPLY" && -z "$KEYDESK_AGENT_FROM" ]]; then
     keydesk_problem 'agent-token.audience: is valid only with from, file or command'
   fi

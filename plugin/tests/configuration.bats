@@ -178,9 +178,9 @@ read_all() {
 @test "a wrong source of the machine's token is reported by its key" {
   export BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_NAME=a BUILDKITE_PLUGIN_KEYDESK_CREDENTIALS_TOKEN=T
   BUILDKITE_COMMAND_EVAL=false BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_COMMAND=id run inside read_all
-  [ "$output" = 'agent-token.command: is not allowed, since this agent runs no commands of pipelines (no-command-eval)' ]
+  [ "$output" = 'agent-token.command: is not allowed, since this agent runs no commands of pipelines' ]
   BUILDKITE_COMMAND_EVAL=false BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FILE=/a run inside read_all
-  [ "$output" = 'agent-token.file: is not allowed, since this agent runs no commands of pipelines (no-command-eval)' ]
+  [ "$output" = 'agent-token.file: is not allowed, since this agent runs no commands of pipelines' ]
   BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN=azure run inside read_all
   [ "$output" = 'agent-token: must be aws, gcp or kubernetes, or a mapping with from, file or command' ]
   BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FROM=aws BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FILE=/a run inside read_all
