@@ -33,6 +33,9 @@ const names = [
   ]),
 ].filter((name) => !/^(KEYDESK\w*|BUILDKITE\w*|GOOGLE_EXTERNAL\w*|IFS|LC_ALL|REPLY|PATH)$/.test(name));
 
+/** Credentials of one use: their variables have two digits. */
+const MOST = 99;
+
 function wordsOf(declaration: string): string[] {
   return [...declaration.matchAll(/(?<=^|\s)([A-Za-z_]\w*)(?==|\s|$)/g)].map(([, word = '']) => word);
 }
@@ -40,21 +43,25 @@ function wordsOf(declaration: string): string[] {
 describe('the names that the plugin uses for itself', () => {
   it('are read from its source', () => {
     expect(names).toEqual(expect.arrayContaining(['token', 'input', 'url', 'name', 'number', 'claim', 'scratches']));
-    expect(names.length).toBeLessThan(100);
+    expect(names.length).toBeLessThan(2 * MOST);
   });
 
   it('can all be variables of the step, and hold its tokens', async () => {
-    const credentials = names.map((name) => ({ name: 'staging-config', token: name }));
+    const uses = ['staging-config', 'staging-export'].map((credential, half) => ({
+      credentials: names
+        .slice(half * MOST, (half + 1) * MOST)
+        .map((variable) => ({ name: credential, token: variable })),
+    }));
     const reported = `const { env } = process; const tokens = ${JSON.stringify(names)}.map((name) => env[name]);
       console.log("tokens", tokens.filter((token) => ${SECRET}.test(token)).length, "distinct", new Set(tokens).size)`;
     for (const environment of [{}, Object.fromEntries(names.map((name) => [name, 'of-the-job']))]) {
       const { output, raw, exitCode, leftBehind } = await runAStep(keydesk, {
         command: `node -e '${reported}'`,
-        uses: [{ credentials }],
+        uses,
         environment,
       });
-      expect(output).toContain(`tokens ${names.length} distinct 1\n`);
-      expect(output).toContain('staging-config: released');
+      expect(output).toContain(`tokens ${names.length} distinct 2\n`);
+      for (const { credentials } of uses) expect(output).toContain(`${credentials[0]?.name}: released`);
       expect(raw).not.toMatch(SECRET);
       expect(exitCode).toBe(0);
       expect(leftBehind).toEqual([]);
