@@ -53,8 +53,6 @@ resource "google_secret_manager_secret" "buildkite_api_token" {
   depends_on = [time_sleep.apis]
 }
 
-
-
 resource "google_secret_manager_secret" "buildkite_teams_api_token" {
   project   = var.project_id
   secret_id = local.secrets.buildkite_teams_api_token

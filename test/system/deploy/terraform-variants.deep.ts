@@ -99,13 +99,13 @@ describe.skipIf(TERRAFORM.missing)(TERRAFORM.title('another plan'), UNHURRIED, (
     const replication = (resources: readonly PlannedResource[]) =>
       resources.filter(({ type }) => type === 'google_secret_manager_secret').map(({ values }) => values.replication);
     const automatic = { auto: [{}], user_managed: [] };
-    expect(replication(plan.resources)).toMatchObject([[automatic], [automatic]]);
+    expect(replication(plan.resources)).toMatchObject([[automatic], [automatic], [automatic]]);
     const { resources } = await planner.plan({ ...DEPLOYED, secret_locations: '["europe-west1", "europe-west4"]' });
     const managed = {
       auto: [],
       user_managed: [{ replicas: [{ location: 'europe-west1' }, { location: 'europe-west4' }] }],
     };
-    expect(replication(resources)).toMatchObject([[managed], [managed]]);
+    expect(replication(resources)).toMatchObject([[managed], [managed], [managed]]);
   });
 
   it('waits before it deploys functions also for rules that somebody else releases', async () => {
