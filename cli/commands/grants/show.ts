@@ -3,6 +3,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
+import { API_TOKEN_VARIABLE } from '../../api-token.ts';
 import { readPeople } from '../../buildkite-people.ts';
 import { parseGrantId } from '../../grants/grant-id.ts';
 import { historyLines, historyOf, peopleIn } from '../../grants/history.ts';
@@ -17,7 +18,9 @@ import { readTokenSha256 } from '../../token-hash.ts';
 export const showCommand = new Command('show')
   .summary('the whole history of one grant')
   .description(
-    'Show one grant: the job, the rule and the policy, what it could reach, its tokens by hash, its end and who ended it, how long that took, the queries for what it touched, and what is not known.',
+    `Show one grant: the job, the rule and the policy, what it could reach, its tokens by hash, its end and who ended it, how long that took, the queries for what it touched, and what is not known.
+
+People are shown by UUID. Their names too, if ${API_TOKEN_VARIABLE} is a Buildkite API token with the scope read_organizations.`,
   )
   .argument('[id]', 'the id of the grant: see "keydesk grants list"')
   .option('--token <file>', 'the grant of this access token; - reads it from standard input')

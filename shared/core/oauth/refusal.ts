@@ -189,7 +189,8 @@ export const APPROVAL_PROBLEMS: Readonly<Record<ApprovalProblem, string>> = {
   approval_expired: 'it was too long ago. Start a new build',
   approval_in_future: "Buildkite's time for it lies ahead",
   approval_ambiguous: 'the build has several steps with this key. Give each step a key of its own',
-  approval_without_reason: 'the build states no reason. Set its metadata break-glass-reason, and start a new build',
+  approval_without_reason:
+    'the build states no reason. Start a new build, and state the reason in its metadata break-glass-reason before the step is unblocked',
   build_differs: 'another build of the pipeline has this number',
 };
 

@@ -30,6 +30,7 @@ describe('the examples', () => {
     expect(SHOWN.map(([page, path]) => `${page}: ${path}`).sort()).toEqual([
       'README.md: examples/first-policy.yaml',
       'README.md: examples/first-step.yml',
+      'docs/CLIENTS.md: examples/approvals/request.sh',
       'docs/CLIENTS.md: examples/clients/WriteObject.java',
       'docs/CLIENTS.md: examples/clients/firestore.mjs',
       'docs/CLIENTS.md: examples/clients/storage.go',

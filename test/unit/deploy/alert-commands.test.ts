@@ -34,6 +34,7 @@ const VALUES: Readonly<Record<string, string>> = {
   TIME: '2026-11-24T10:00:00Z',
   N: '7',
   ID: '5f2b6c1e-0000-4000-8000-000000000000',
+  UUID: '0184990a-477b-4fa8-9968-496074483cee',
   FILE: 'policy.yaml',
 };
 
