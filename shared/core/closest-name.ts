@@ -3,8 +3,21 @@
 /** Longer names are not compared: the time grows with the square of the length. */
 const LONGEST = 64;
 
-/** The first candidate with the fewest edits from `name`; undefined when those are more than a third of its letters. */
+/**
+ * The first candidate with the fewest edits from `name`; undefined when those are more than a third of its letters. If none is that near,
+ * capitals and small letters are the same.
+ */
 export function closestName(name: string, candidates: readonly string[]): string | undefined {
+  const near = nearestOf(name, candidates);
+  if (near !== undefined) return near;
+  const small = nearestOf(
+    name.toLowerCase(),
+    candidates.map((candidate) => candidate.toLowerCase()),
+  );
+  return candidates.find((candidate) => candidate.toLowerCase() === small);
+}
+
+function nearestOf(name: string, candidates: readonly string[]): string | undefined {
   if (name.length > LONGEST) return undefined;
   let limit = Math.max(1, Math.floor(name.length / 3));
   let closest: string | undefined;

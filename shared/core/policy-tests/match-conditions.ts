@@ -35,7 +35,7 @@ export function parseCondition(
 ): { readonly condition: Conditions; readonly problems: readonly PolicyProblem[] } {
   const parsed = SCHEMAS[key].safeParse(value, { error: describeIssue, reportInput: true });
   if (!parsed.success) {
-    const problems = parsed.error.issues.flatMap(toPolicyProblems);
+    const problems = toPolicyProblems(parsed.error.issues);
     return { condition: {}, problems: problems.map((one) => ({ ...one, path: [...path, ...one.path] })) };
   }
   const condition: Conditions = { [key]: parsed.data };

@@ -78,7 +78,7 @@ function parseMatch(value: unknown, path: Path, policy: Policy): JobSet & { prob
     const patterns = claimPatterns.safeParse(written, { error: describeIssue, reportInput: true });
     if (!patterns.success)
       problems.push(
-        ...patterns.error.issues.flatMap(toPolicyProblems).map((one) => ({ ...one, path: [...where, ...one.path] })),
+        ...toPolicyProblems(patterns.error.issues).map((one) => ({ ...one, path: [...where, ...one.path] })),
       );
     else if (key === 'pipeline') {
       problems.push(...pipelineProblems(patterns.data, where, policy));

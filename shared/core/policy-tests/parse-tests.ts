@@ -49,7 +49,7 @@ export function parseTests(
 function parseData(data: unknown, policy: PolicyAndFile, newTools: () => Tools) {
   const parsed = testFileSchema.safeParse(data, { error: describeIssue, reportInput: true });
   if (!parsed.success) {
-    const problems = parsed.error.issues.flatMap(toPolicyProblems);
+    const problems = toPolicyProblems(parsed.error.issues);
     return { cases: [], statements: [], problems: withoutConsequences(problems) };
   }
   const { job, cases: writtenCases, statements: writtenStatements } = parsed.data;

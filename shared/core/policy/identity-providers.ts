@@ -6,10 +6,10 @@ import { durationSchema } from './duration.ts';
 import type { PolicyProblem } from './problems.ts';
 
 /** Of signatures. Source: RFC 7518 section 3.1. */
-const PROVIDER_ALGORITHMS = ['RS256', 'ES256', 'ES384'] as const;
+export const PROVIDER_ALGORITHMS = ['RS256', 'ES256', 'ES384'] as const;
 
 /** Who decides the value of a claim: the platform that signs it, or the caller who asks the platform for a token. */
-const CLAIM_SETTERS = ['platform', 'caller'] as const;
+export const CLAIM_SETTERS = ['platform', 'caller'] as const;
 
 /** Seconds. */
 const MIN_TOKEN_LIFETIME = 60;

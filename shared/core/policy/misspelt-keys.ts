@@ -148,6 +148,9 @@ interface Meant {
 function meant(key: string, levels: readonly Level[]): Meant {
   const level = levels.at(-1) as Level;
   const noun = nounOf(level.pattern);
+  const synonym = SYNONYMS[level.pattern]?.[key];
+  if (synonym !== undefined && !Object.hasOwn(level.written, synonym))
+    return { message: synonymMessage(key, synonym, level), level, key: synonym };
   const isCondition = level.pattern === MATCH && isConditionOfRule(key, level.written[key]);
   const tag = level.pattern === MATCH && !isCondition ? agentTagMistake(key, level.written[key]) : undefined;
   if (tag !== undefined) return { message: tag };
@@ -188,6 +191,30 @@ function meant(key: string, levels: readonly Level[]): Meant {
   if (owner !== undefined)
     return { message: `"${key}" is not a key of ${noun}. It is a key of ${owners.map(nounOf).join(' and of ')}.` };
   return { message: `"${key}" is not a key of ${noun}. The keys are ${level.keys.join(', ')}.` };
+}
+
+/** Other words for keys, by the pattern of the map: letters alone do not lead to them, or lead to a key further out. */
+const SYNONYMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  '': { providers: 'identityProviders', idps: 'identityProviders', groups: 'teams' },
+  'rules.*.match.team': { team: 'name' },
+  'rules.*.match.created_by': { name: 'team' },
+  'rules.*.approval': { team: 'by', name: 'step', key: 'step' },
+  'rules.*.agent': { name: 'provider' },
+  'identityProviders.*': {
+    jwks_uri: 'keys',
+    jwksUri: 'keys',
+    jwks_url: 'keys',
+    jwks: 'keys',
+    iss: 'issuer',
+    aud: 'audience',
+  },
+};
+
+function synonymMessage(key: string, synonym: string, { pattern, written }: Level): string {
+  const value = written[key];
+  const isName = typeof value === 'string' && /^[\w-]{1,100}$/.test(value);
+  const advice = isName ? `Write ${synonym}: ${value}.` : `Did you mean "${synonym}"?`;
+  return `"${key}" is not a key of ${nounOf(pattern)}. ${advice}`;
 }
 
 const CREATOR_WORDS = { creator: true, author: true, started_by: true, createdBy: true, build_creator: true };

@@ -97,7 +97,7 @@ function withReferences(issues: readonly z.core.$ZodIssue[], data: unknown): Pol
   const malformed = issues.filter(({ code }) => code === 'invalid_key').map(({ path }) => path.join('.'));
   const references = referenceProblems(data, new Set(malformed));
   const reported = new Set(references.map(({ path }) => path.join('\n')));
-  return [...issues.flatMap(toPolicyProblems).filter(({ path }) => !reported.has(path.join('\n'))), ...references];
+  return [...toPolicyProblems(issues).filter(({ path }) => !reported.has(path.join('\n'))), ...references];
 }
 
 /** What names a database that is not declared is left out: referenceProblems reports it. */

@@ -3,8 +3,15 @@
 import { closestName } from '../closest-name.ts';
 import { SERVICE_ACCOUNT, USER_MANAGED_ACCOUNT } from './account-email.ts';
 import { accountMistake } from './account-mistakes.ts';
+import {
+  CONDITION_MISTAKES,
+  MISSING_OF_CONDITIONS,
+  MISSING_OF_PROVIDERS,
+  PROVIDER_MISTAKES,
+} from './condition-mistakes.ts';
+import { MATCH_CONDITIONS } from './conditions.ts';
 import { matchesPattern } from './pattern.ts';
-import type { PolicyProblem } from './problems.ts';
+import { MISSING, type PolicyProblem } from './problems.ts';
 import { UUID } from './rule.ts';
 import { STORAGE_ROLES } from './storage-key.ts';
 import { codePoint } from './visible-text.ts';
@@ -32,11 +39,8 @@ const EXPLANATIONS: Readonly<Record<string, Explain>> = {
   environments: mapOfNames,
   'pipelines.*': text((value) => (UUID.test(value) ? undefined : FIND_UUID)),
   'teams.*': text((value) => (UUID.test(value) ? undefined : FIND_TEAM)),
-  'identityProviders.*.claims': (value) =>
-    Array.isArray(value) ? 'must be a map, such as { sub: { setBy: platform } }' : undefined,
-  'rules.*.match.team': (value) => nameMistake(value, 'name'),
-  'rules.*.match.created_by': (value) => nameMistake(value, 'team'),
-  'rules.*.approval.step': text(stepMistake),
+  ...byPlace(CONDITION_MISTAKES, placeOfCondition),
+  ...byPlace(PROVIDER_MISTAKES, placeOfProvider),
   'databases.*.project': projectMistake,
   'databases.*.database': text((value) => (/^\W*default\W*$/i.test(value) ? 'must be written "(default)"' : undefined)),
   'databases.*.signer': sharedAccount,
@@ -53,8 +57,23 @@ const EXPLANATIONS: Readonly<Record<string, Explain>> = {
   'rules.*.grants.*': text(patternOfGrants),
 };
 
-function nameMistake(value: unknown, key: string): string | undefined {
-  return typeof value === 'string' ? `must be a map. Write { ${key}: ${value} }` : undefined;
+/** What a missing value must be, where its schema does not say. */
+const MISSING_VALUES = {
+  ...byPlace(MISSING_OF_CONDITIONS, placeOfCondition),
+  ...byPlace(MISSING_OF_PROVIDERS, placeOfProvider),
+};
+
+function byPlace<T>(entries: Readonly<Record<string, T>>, placeOf: (place: string) => string): Record<string, T> {
+  return Object.fromEntries(Object.entries(entries).map(([place, entry]) => [placeOf(place), entry]));
+}
+
+function placeOfCondition(place: string): string {
+  const [name = ''] = place.split('.', 1);
+  return (MATCH_CONDITIONS as readonly string[]).includes(name) ? `rules.*.match.${place}` : `rules.*.${place}`;
+}
+
+function placeOfProvider(place: string): string {
+  return `identityProviders.${place}`;
 }
 
 const EMPTY_PATTERN = /^rules\.\*\.match\.[^.]+(?:\.\*)?$/;
@@ -63,15 +82,18 @@ const EMPTY_PATTERN = /^rules\.\*\.match\.[^.]+(?:\.\*)?$/;
 export function explainValue(problem: PolicyProblem, data: unknown): PolicyProblem {
   const { path, at } = problem;
   const value = path.reduce<unknown>((inner, step) => Object(inner)[step], data);
-  if (at === 'key' || value === undefined || value === null) return problem;
   const pattern = patternOf(path);
+  const missing = problem.message === MISSING ? MISSING_VALUES[pattern] : undefined;
+  if (missing !== undefined) return { ...problem, message: `${MISSING}. It must be ${missing}` };
+  if (at === 'key' || value === undefined || value === null) return problem;
   const explain = EXPLANATIONS[pattern] ?? (value === '' && EMPTY_PATTERN.test(pattern) ? emptyPattern : undefined);
   const message = explain?.(value, data);
   return message === undefined ? problem : { ...problem, message };
 }
 
 function patternOf(path: PolicyProblem['path']): string {
-  return path.map((step, index) => (index === 1 || typeof step === 'number' ? '*' : step)).join('.');
+  const isName = (index: number) => index === 1 || (index > 2 && path[index - 1] === 'claims');
+  return path.map((step, index) => (isName(index) || typeof step === 'number' ? '*' : step)).join('.');
 }
 
 function isMap(value: unknown): boolean {
@@ -87,14 +109,6 @@ function contactMistake(value: string): string | undefined {
   if (character === undefined) return undefined;
   const shown = /["\\]/.test(character) ? character : `${character} (${codePoint(character)})`;
   return `has the character ${shown}. Only printable ASCII without " and \\ is allowed, because contact is part of error_description`;
-}
-
-function stepMistake(value: string): string | undefined {
-  if (value.length > 256 || value === '') return undefined;
-  const [character] = [...value].filter((one) => /[^\x20-\x7e]|["\\]/.test(one));
-  if (character === undefined) return undefined;
-  const shown = /["\\]/.test(character) ? character : `${character} (${codePoint(character)})`;
-  return `has the character ${shown}. Only printable ASCII without " and \\ is allowed, because the key is part of error_description`;
 }
 
 function mapOfNames(value: unknown): string | undefined {
