@@ -58,6 +58,10 @@ export const WARNINGS = {
     whatToDo:
       'Name `ui`, `api` or both in `build_source` and nothing else. Accept the warning if it is enough that a member of the team approves.',
   },
+  break_glass_creator: {
+    when: 'An `approval` has `use: break-glass`, and the rule has no `created_by`. Everybody who may build the pipeline can begin an emergency.',
+    whatToDo: 'Add `created_by` with the team that may begin one.',
+  },
   short_approval: {
     when: '`within` of an `approval` is shorter than the `ttl` of a credential that the rule grants. A token that is issued near the end of `within` lives on after it, and is not renewed.',
     whatToDo: 'Make `within` as long as the job takes, or shorten `ttl`.',
@@ -70,6 +74,11 @@ export const WARNINGS = {
     when: "The provider of `agent` has Google's issuer, which signs tokens for everybody. The rule names no claim that tells your machines from others.",
     whatToDo:
       'Name `sub` or `email` of a service account, or `project_id`, `project_number` or `instance_id` of Compute Engine.',
+  },
+  dotted_member: {
+    when: '`at` of a claim has a member with dots, such as `google.compute_engine.project_id`. It is one name then, and no token has it.',
+    whatToDo:
+      'Write each member as an item of the list: `[google, compute_engine, project_id]`. Accept the warning if the name has dots.',
   },
   other_environment: {
     when: 'Credentials of another environment open the same database or bucket. Or a database has the name of another environment. Or a credential has an account of a project in which another environment has accounts or a database. Pools may share a project that has nothing else. Guards of the other environment do not hold.',

@@ -1,5 +1,6 @@
 // Conditions of rules that hold for more people, machines or time than their authors may think.
 
+import { splitMember } from '../policy/dotted-members.ts';
 import { formatDuration } from '../policy/duration.ts';
 import { matchesPattern } from '../policy/pattern.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
@@ -9,12 +10,27 @@ import { criticalEnvironmentsOf } from './critical-environments.ts';
 import { patternFinding } from './pattern.ts';
 
 export function conditionWarnings(policy: WrittenPolicy): PolicyWarning[] {
-  return policy.rules.flatMap((rule, index) => [
+  const ofRules = policy.rules.flatMap((rule, index) => [
     ...stepWarnings(rule, index),
     ...creatorWarnings(rule, index, policy),
+    ...emergencyWarnings(rule, index),
     ...durationWarnings(rule, index, policy),
     ...agentWarnings(rule, index, policy),
+    ...valueWarnings(rule, index),
   ]);
+  return [...memberWarnings(policy), ...ofRules];
+}
+
+/** Several members in one: no token has such a claim. */
+function memberWarnings({ identityProviders }: WrittenPolicy): PolicyWarning[] {
+  return Object.entries(identityProviders).flatMap(([name, { claims }]) =>
+    Object.entries(claims).flatMap(([claim, { at = [] }]) => {
+      const members = at.flatMap(splitMember);
+      if (members.length === at.length) return [];
+      const message = `has a member with dots, and each item of the list is one member. Write [${members.join(', ')}].`;
+      return [{ code: 'dotted_member' as const, path: ['identityProviders', name, 'claims', claim, 'at'], message }];
+    }),
+  );
 }
 
 /** The label of a step, or a pattern, in place of its key. */
@@ -58,6 +74,36 @@ function creatorWarnings(rule: Rule, index: number, policy: WrittenPolicy): Poli
   ];
 }
 
+/** An emergency that anybody can begin who may build the pipeline. */
+function emergencyWarnings({ conditions: { approval, created_by } }: Rule, index: number): PolicyWarning[] {
+  if (approval?.use !== 'break-glass' || created_by) return [];
+  return [
+    {
+      code: 'break_glass_creator',
+      path: ['rules', index, 'approval', 'use'],
+      message:
+        'is break-glass, and the rule has no created_by: everybody who may build the pipeline can begin an emergency. Add created_by: { team: NAME } to match.',
+    },
+  ];
+}
+
+/** Values are compared to the letter. */
+function valueWarnings({ conditions: { agent } }: Rule, index: number): PolicyWarning[] {
+  return Object.entries(agent?.claims ?? {}).flatMap(([claim, values]) =>
+    values.flatMap((value, position) =>
+      value.includes('*')
+        ? [
+            {
+              code: 'pattern_syntax' as const,
+              path: ['rules', index, 'agent', 'claims', claim, position],
+              message: `"${value}" is a pattern, and claims of a machine are compared to the letter. Write the values as a list.`,
+            },
+          ]
+        : [],
+    ),
+  );
+}
+
 const UNVERIFIED = ['webhook', 'trigger_job', 'schedule'];
 
 /** A token that is issued at the end of the time lives on after it. */
@@ -93,7 +139,7 @@ function agentWarnings({ conditions: { agent } }: Rule, index: number, policy: W
         message: `has only ${names.join(', ')}, which the caller sets who requests the token. Any machine that can have a token of ${agent.provider} meets that. Add a claim that the platform sets.`,
       },
     ];
-  if (provider.issuer !== GOOGLE_ISSUER || ofPlatform.some((at) => GOOGLE_OWNERS.includes(at.join('.')))) return [];
+  if (provider.issuer !== GOOGLE_ISSUER || ofPlatform.some(isOwner)) return [];
   return [
     {
       code: 'public_issuer',
@@ -108,11 +154,14 @@ const GOOGLE_ISSUER = 'https://accounts.google.com';
  * Claims by which an account, a project, a machine or an organization is known. Sources: docs.cloud.google.com/compute/docs/instances/verifying-instance-identity,
  * developers.google.com/identity/openid-connect/openid-connect.
  */
-const GOOGLE_OWNERS: readonly string[] = [
-  'sub',
-  'email',
-  'azp',
-  'hd',
-  'google.organization_number',
-  ...['project_id', 'project_number', 'instance_id'].map((name) => `google.compute_engine.${name}`),
+const GOOGLE_OWNERS: readonly (readonly string[])[] = [
+  ...['sub', 'email', 'azp', 'hd'].map((name) => [name]),
+  ['google', 'organization_number'],
+  ...['project_id', 'project_number', 'instance_id'].map((name) => ['google', 'compute_engine', name]),
 ];
+
+function isOwner(at: readonly string[]): boolean {
+  return GOOGLE_OWNERS.some(
+    (owner) => owner.length === at.length && owner.every((member, index) => at[index] === member),
+  );
+}

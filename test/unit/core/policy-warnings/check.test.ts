@@ -268,6 +268,14 @@ const machine =
     data.rules[1].agent = { provider: 'aws', claims: { role: 'ci', zone: 'a' } };
   };
 
+/** A machine, by a claim at this path. */
+const at =
+  (...members: string[]): Change =>
+  (data) => {
+    machine('platform')(data);
+    data.identityProviders.aws.claims.role.at = members;
+  };
+
 /** A machine at Google, by a claim at this path. */
 const google =
   (...at: string[]): Change =>
@@ -378,6 +386,18 @@ const OTHERS: readonly [WarningCode, what: string, path: string, ...changes: Cha
     'rules.1.agent.claims',
     google('google', 'compute_engine', 'instance_name'),
   ],
+  ['break_glass_creator', 'an emergency that anybody begins', 'rules.1.approval.use', approval({ use: 'break-glass' })],
+  [
+    'pattern_syntax',
+    'a pattern of accounts of machines',
+    'rules.1.agent.claims.role.1',
+    machine('platform'),
+    (data) => {
+      data.rules[1].agent.claims.role = ['ci', 'system:serviceaccount:buildkite:*'];
+    },
+  ],
+  ['dotted_member', 'a path in one member', 'identityProviders.aws.claims.role.at', at('google.compute_engine.zone')],
+  ['dotted_member', 'a path behind a domain', 'identityProviders.aws.claims.role.at', at('kubernetes.io.pod', 'name')],
   ['public_issuer', 'a verified address of Google', 'rules.1.agent.claims', google('email_verified')],
   [
     'caller_set_claims',
@@ -802,6 +822,9 @@ const release = (claims: object) => match({ pipeline: 'release', build_source: [
 
 /** Changes that nearly give a warning. */
 const NEARLY: readonly [what: string, ...changes: Change[]][] = [
+  ['a claim with a URL', at('https://sts.amazonaws.com/', 'principal_tags', 'role')],
+  ['a claim with the name of a domain', at('kubernetes.io', 'namespace')],
+  ['an emergency that a team begins', approval({ use: 'break-glass' }), ofSecond('created_by', { team: 'managers' })],
   ['a service account of Google', google('sub')],
   ['the address of a service account of Google', google('email')],
   [
@@ -967,6 +990,16 @@ describe('the warnings about a policy', () => {
 
   it.each(NEARLY)('are none for %s', (_, ...changes) => {
     expect(found(...changes)).toEqual([]);
+  });
+
+  it("are dotted_member and public_issuer, for a path in one member at Google's issuer", () => {
+    const project: Change = (data) => {
+      data.identityProviders.google.claims.sub.at = ['google.compute_engine.project_id'];
+    };
+    expect(found(google('sub'), project)).toEqual([
+      'identityProviders.google.claims.sub.at dotted_member',
+      'rules.1.agent.claims public_issuer',
+    ]);
   });
 
   it('are no_organization_id and slug_only, when the organization has no id', () => {
