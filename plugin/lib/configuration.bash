@@ -190,6 +190,8 @@ keydesk_read_agent_token() {
   KEYDESK_AGENT_AUDIENCE="${REPLY:-$KEYDESK_AUDIENCE}"
   if ((given > 1)); then
     keydesk_problem 'agent-token: must have one of from, file and command'
+  elif [[ "$from" == gke || "$from" == eks ]]; then
+    keydesk_problem 'agent-token: must be kubernetes for a pod of GKE or EKS, with a projected service account token'
   elif [[ -n "$from" && "$from" != aws && "$from" != gcp && "$from" != kubernetes ]]; then
     keydesk_problem 'agent-token: must be aws, gcp or kubernetes, or a mapping with from, file or command'
   elif [[ "$KEYDESK_AGENT_FROM" == file && ! "$KEYDESK_AGENT_SOURCE" =~ ^/[^[:cntrl:]]+$ ]]; then

@@ -164,6 +164,11 @@ read_all() {
     BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN="$from" run inside read_all
     [ "${lines[4]}" = "agent $from <> https://keydesk.acme.example 1800" ]
   done
+  local platform
+  for platform in gke eks; do
+    BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN="$platform" run inside read_all
+    [ "$output" = 'agent-token: must be kubernetes for a pod of GKE or EKS, with a projected service account token' ]
+  done
   BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FROM=aws BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_AUDIENCE=b run inside read_all
   [ "${lines[4]}" = 'agent aws <> b 1800' ]
   BUILDKITE_PLUGIN_KEYDESK_AGENT_TOKEN_FILE='/a b' BUILDKITE_PLUGIN_KEYDESK_APPROVAL_TIMEOUT=0 run inside read_all
