@@ -14,7 +14,7 @@ import { examples } from '../options.ts';
 import { EXIT, fail, note, print, printJson } from '../terminal.ts';
 import { parseAgo } from '../time-options.ts';
 import { readTokenSha256 } from '../token-hash.ts';
-import { parseUuid } from '../uuid-option.ts';
+import { parseUserUuid, parseUuid } from '../uuid-option.ts';
 
 const SELECTORS = {
   jobId: 'job_id',
@@ -46,7 +46,7 @@ export const killCommand = new Command('kill')
   .option('--credential <name>', 'grants of this credential')
   .option('--environment <name>', 'grants of this environment')
   .option('--policy-sha256 <sha256>', 'grants that this policy allowed')
-  .option('--approver <uuid>', 'grants that this Buildkite user approved', parseUuid)
+  .option('--approver <uuid>', 'grants that this Buildkite user approved', parseUserUuid)
   .option('--since <time>', 'a token was issued then or later, such as 2026-11-24T10:00:00Z or 2h', parseAgo)
   .option('--all', 'every live grant; asks before it acts')
   .optionsGroup('Options:')

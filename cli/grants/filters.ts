@@ -9,7 +9,7 @@ import {
 } from '../../shared/core/operator-api/grant-list.ts';
 import { EXIT, fail } from '../terminal.ts';
 import { parseAgo, parseDay } from '../time-options.ts';
-import { parseUuid } from '../uuid-option.ts';
+import { parseUserUuid, parseUuid } from '../uuid-option.ts';
 
 export interface FilterOptions {
   readonly pipeline?: string | undefined;
@@ -35,7 +35,7 @@ export function withFilters(command: Command) {
     .option('--credential <name>', 'of this credential')
     .option('--environment <name>', 'of this environment')
     .option('--account <email>', 'of this service account, pooled or shared, or that had it under an earlier lease')
-    .option('--approver <uuid>', 'that this Buildkite user approved', parseUuid)
+    .option('--approver <uuid>', 'that this Buildkite user approved', parseUserUuid)
     .option('--job-id <uuid>', 'of this job', parseUuid);
 }
 

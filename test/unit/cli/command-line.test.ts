@@ -40,6 +40,10 @@ describe('an option with a value', () => {
     ['kill --since noon', '--since cannot be "noon": it takes a day such as 2026-11-30, or a time in UTC such as'],
     ['review --from 30d', '--from cannot be "30d": it takes a day'],
     ['kill --resume 7', '--resume cannot be "7": it takes a UUID, such as 0184990a-477b-4fa8-9968-496074483cee.'],
+    [
+      'kill --approver Bob --reason why',
+      '--approver cannot be "Bob": it takes a UUID, such as 0184990a-477b-4fa8-9968-496074483cee, and no name: "keydesk grants show GRANT" has it.',
+    ],
     ['policy unused --since 2999-01-01', '--since cannot be "2999-01-01": it takes a time in the past.'],
     ['grants list --state LIVEE', '--state cannot be "LIVEE": it is one of'],
     ['webhook rotate --project X', '--project cannot be "X": it takes the ID of a Google Cloud project.'],
