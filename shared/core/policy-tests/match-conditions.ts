@@ -12,6 +12,7 @@ import {
 import type { Policy } from '../policy/policy.ts';
 import { describeIssue, type PolicyProblem, toPolicyProblems } from '../policy/problems.ts';
 import { unknownName } from './names.ts';
+import { explainCondition } from './value-mistakes.ts';
 
 type Path = PolicyProblem['path'];
 
@@ -36,7 +37,10 @@ export function parseCondition(
   const parsed = SCHEMAS[key].safeParse(value, { error: describeIssue, reportInput: true });
   if (!parsed.success) {
     const problems = toPolicyProblems(parsed.error.issues);
-    return { condition: {}, problems: problems.map((one) => ({ ...one, path: [...path, ...one.path] })) };
+    return {
+      condition: {},
+      problems: problems.map((one) => ({ ...explainCondition(one, key, value), path: [...path, ...one.path] })),
+    };
   }
   const condition: Conditions = { [key]: parsed.data };
   return { condition, problems: nameProblems(condition, path, policy) };

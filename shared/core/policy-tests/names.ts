@@ -39,9 +39,21 @@ const KEYS: Readonly<Record<string, readonly [noun: string, keys: readonly strin
   'cases.*.conditions': ['conditions', ['team', 'created_by', 'approved', 'reason', 'agent']],
   'cases.*.conditions.approved': ['approved', ['step', 'by', 'ago', 'approver']],
   'cases.*.conditions.approved.*': ['approved', ['step', 'by', 'ago', 'approver']],
+  'cases.*.conditions.team': ['team', ['name', 'access']],
+  'cases.*.conditions.team.*': ['team', ['name', 'access']],
+  'cases.*.conditions.created_by': ['created_by', ['team']],
+  'cases.*.conditions.agent': ['agent', ['provider', 'claims']],
   'statements.*': ['a statement', ['name', 'never', 'always', 'for', 'unless', 'assume']],
   'statements.*.never': ['never', ['environment', 'credential', 'path', 'verb', 'database', 'bucket', 'prefix']],
   'statements.*.always': ['always', ['credential']],
+};
+
+/** Other words for keys of conditions: those of a rule, and those of other maps here. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  approval: 'approved',
+  within: 'ago',
+  not: 'approver',
+  name: 'team',
 };
 
 /** Says of an unknown key what was probably meant; other problems stay as they are. */
@@ -52,7 +64,8 @@ export function explainTestKey(problem: PolicyProblem): PolicyProblem {
   const found = KEYS[pattern.join('.')];
   if (!found) return problem;
   const [noun, keys] = found;
-  const near = closestName(key, keys);
+  const synonym = Object.hasOwn(SYNONYMS, key) ? SYNONYMS[key] : undefined;
+  const near = keys.find((one) => one === synonym) ?? closestName(key, keys);
   const advice = near === undefined ? `The keys are ${keys.join(', ')}.` : `Did you mean "${near}"?`;
   return { ...problem, message: `"${key}" is not a key of ${noun}. ${advice}` };
 }

@@ -12,6 +12,7 @@ import { explainTestKey } from './names.ts';
 import { needlessAssumptions } from './prove.ts';
 import { type PolicyAndFile, parseStatements, type Statement } from './statements.ts';
 import { testFileSchema } from './test-file.ts';
+import { explainTestValue } from './value-mistakes.ts';
 
 export interface PolicyTests {
   readonly cases: readonly TestCase[];
@@ -36,7 +37,7 @@ export function parseTests(
   if ('problems' in file) return { problems: file.problems.sort(byPlace) };
   const result = parseData(file.data, policy, newTools);
   const problems = file.problemsWith(result.problems, (problem) =>
-    explainTestKey(explainNull(problem, file.nulls, text)),
+    explainTestKey(explainNull(explainTestValue(problem, file.data), file.nulls, text)),
   );
   if (problems.length > 0) return { problems: problems.sort(byPlace) };
   const placeOf: PolicyTests['placeOf'] = (path) => {

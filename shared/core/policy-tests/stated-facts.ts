@@ -2,6 +2,7 @@
 // become what the ledger and the identity providers would say, and the conditions of rules are judged by that. What a case does not say
 // is not so: nobody approved, no team has access, the request has no token of a machine.
 
+import { meantOrKnown } from '../closest-name.ts';
 import { emptyBuildRecord } from '../conditions/build-record.ts';
 import type { Facts } from '../conditions/judge.ts';
 import type { TeamRecord } from '../conditions/team-record.ts';
@@ -73,9 +74,10 @@ function toRecord(members: string[], pipelines: Record<string, TeamAccess>): Tea
 export function factProblems(
   { team, created_by, approved, agent }: WrittenConditions,
   path: Path,
-  { teams, identityProviders }: Policy,
+  { teams, identityProviders, rules }: Policy,
 ): PolicyProblem[] {
   const known = Object.keys(teams);
+  const demanded = [...new Set(rules.flatMap(({ conditions: { approval } }) => approval?.step ?? []))];
   const ofTeams = (names: readonly string[], where: Path) =>
     unknownNames(names, known, { noun: 'a team', path: where });
   const steps = approved.map(({ step }) => step);
@@ -90,7 +92,17 @@ export function factProblems(
     ...steps.flatMap((step, index) =>
       steps.indexOf(step) < index
         ? [{ path: [...path, 'approved', index, 'step'], message: `"${step}" is approved twice. Keep one of the two` }]
-        : [],
+        : demanded.includes(step)
+          ? []
+          : [
+              {
+                path: [...path, 'approved', index, 'step'],
+                message:
+                  demanded.length === 0
+                    ? 'No rule has an approval. Remove approved'
+                    : `No rule has an approval of the step "${step}". ${meantOrKnown(step, demanded)}`,
+              },
+            ],
     ),
     ...(agent ? agentProblems(agent, [...path, 'agent'], identityProviders) : []),
   ];

@@ -9,12 +9,15 @@ type Explain = (value: unknown) => string | undefined;
 
 /** By the place in `match` or in the rule, with `*` for names and for the items of lists. A statement of a test has the same conditions. */
 export const CONDITION_MISTAKES: Readonly<Record<string, Explain>> = {
-  team: (value) => mapMistake(value, 'name', 'team'),
+  team: (value) => mapMistake(value, 'name', anotherRule('team')),
   'team.name': (value) => listMistake(value, 'team'),
-  created_by: (value) => mapMistake(value, 'team', 'team'),
+  created_by: (value) => mapMistake(value, 'team', anotherRule('team')),
   'created_by.team': (value) => listMistake(value, 'team'),
+  approval: (value) =>
+    typeof value === 'string' ? `must be a map. Write { step: ${value}, by: TEAM, within: 4h }` : undefined,
   'approval.step': (value) => listMistake(value, 'step') ?? stepMistake(value),
   'approval.by': (value) => listMistake(value, 'team'),
+  agent: agentMistake,
   'agent.provider': (value) => listMistake(value, 'provider'),
   'agent.claims.*': quotesMistake,
 };
@@ -45,11 +48,17 @@ export const MISSING_OF_PROVIDERS: Readonly<Record<string, string>> = {
   '*.claims.*.setBy': `${CLAIM_SETTERS.join(' or ')}: who decides the value`,
 };
 
-/** Of a name, or a list of names, in place of a map. */
-export function mapMistake(value: unknown, key: string, noun: string): string | undefined {
+/** Of a name, or a list of names, in place of a map. @param more advice about a list */
+export function mapMistake(value: unknown, key: string, more = ''): string | undefined {
   const [name] = Array.isArray(value) ? value : [value];
   if (typeof name !== 'string') return undefined;
-  return `must be a map. Write { ${key}: ${name} }${Array.isArray(value) ? anotherRule(noun) : ''}`;
+  return `must be a map. Write { ${key}: ${name} }${Array.isArray(value) ? more : ''}`;
+}
+
+export function agentMistake(value: unknown): string | undefined {
+  return typeof value === 'string'
+    ? `must be a map. Write { provider: ${value}, claims: { CLAIM: VALUE } }`
+    : undefined;
 }
 
 function listMistake(value: unknown, noun: string): string | undefined {

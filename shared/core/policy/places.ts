@@ -65,8 +65,8 @@ export function byPlace(left: Pick<LocatedProblem, 'line' | 'column'>, right: ty
 }
 
 /**
- * The value if it is a scalar, else its key; an item of a list; for what is not in the file, what lacks it. One value in place
- * of a list of one is that value.
+ * The value if it is a scalar, else its key; an item of a list; for what is not in the file, what lacks it. One value or map in place
+ * of a list of one is that value or map.
  */
 export function spanOf(contents: unknown, path: PolicyProblem['path'], part?: 'key'): Span {
   let node = contents;
@@ -74,6 +74,7 @@ export function spanOf(contents: unknown, path: PolicyProblem['path'], part?: 'k
   for (const step of path) {
     if (isMap(node)) {
       const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
+      if (!pair && typeof step === 'number') continue;
       if (!pair) return span;
       span = shownSpan(pair.key) ?? span;
       node = pair.value;
@@ -126,7 +127,10 @@ function describe(contents: unknown, path: PolicyProblem['path'], message: strin
 function namesOf(contents: unknown, path: PolicyProblem['path']): string[] {
   const [section = '', entry, ...rest] = path;
   if (entry === undefined) return path.length === 0 ? [] : [String(section)];
-  const keys = rest.map((step) => (typeof step === 'number' ? `item ${step + 1}` : step));
+  const keys = rest.flatMap((step, index) => {
+    if (typeof step !== 'number') return [step];
+    return isMap(nodeAt(contents, path.slice(0, index + 2))) ? [] : [`item ${step + 1}`];
+  });
   const noun = Object.hasOwn(SECTIONS, section) ? SECTIONS[section] : undefined;
   if (noun !== undefined) return [`${noun} ${JSON.stringify(String(entry))}`, ...keys];
   const item = itemNoun(section);
@@ -143,11 +147,17 @@ function itemNoun(section: string | number | undefined): string | undefined {
 }
 
 function valueAt(contents: unknown, path: PolicyProblem['path']): unknown {
+  const node = nodeAt(contents, path);
+  return isScalar(node) ? node.value : undefined;
+}
+
+function nodeAt(contents: unknown, path: PolicyProblem['path']): unknown {
   let node = contents;
   for (const step of path) {
+    if (isMap(node) && typeof step === 'number') continue;
     if (isMap(node)) node = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))?.value;
     else if (isSeq(node) && typeof step === 'number') node = node.items[step];
     else if (typeof step !== 'number') return undefined;
   }
-  return isScalar(node) ? node.value : undefined;
+  return node;
 }

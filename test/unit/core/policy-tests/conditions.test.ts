@@ -7,7 +7,7 @@ const POLICY = policyFrom(`
 version: 1
 organization: { slug: acme-inc }
 audience: https://keydesk.acme.example
-environments: { production: {}, staging: {} }
+environments: { production: {}, staging: {}, signing: {} }
 pipelines: { web: 0184990a-4782-42b5-afc1-16715b10b1f0 }
 teams:
   platform: 4c9bd9b0-2ac3-4f4b-a1d6-5b0a3a1c0f11
@@ -28,11 +28,19 @@ credentials:
     environment: staging
     ttl: 10m
     serviceAccount: { email: deploy@acme-staging.iam.gserviceaccount.com, scopes: ["https://www.googleapis.com/auth/datastore"] }
+  signing:
+    environment: signing
+    ttl: 10m
+    serviceAccount: { email: signer@acme-signing.iam.gserviceaccount.com, scopes: ["https://www.googleapis.com/auth/datastore"] }
 rules:
   - name: release
     match: { pipeline: web, build_source: [ui, api], team: { name: platform, access: build_and_read }, created_by: { team: platform } }
     approval: { step: approve, by: managers, within: 4h, not: creator }
     grants: [production]
+  - name: sign
+    match: { pipeline: web, build_source: schedule }
+    approval: { step: sign, by: managers, within: 4h }
+    grants: [signing]
   - name: on a machine
     match: { pipeline: web }
     agent: { provider: aws, claims: { role: [ci, deploy] } }
@@ -106,7 +114,7 @@ describe('a case with conditions', () => {
     ['the team of a creator', 'created_by: { team: x }', '"x" is not a team of the policy. Known: platform, managers.'],
     [
       'the team of an approver',
-      'approved: { step: a, by: manager }',
+      'approved: { step: sign, by: manager }',
       '"manager" is not a team of the policy. Did you mean "managers"?',
     ],
     [
@@ -120,7 +128,17 @@ describe('a case with conditions', () => {
       '"rol" is not a claim of aws of the policy. Did you mean "role"?',
     ],
     ['no claim', 'agent: { provider: aws, claims: {} }', 'lacks role. Keydesk accepts no token of aws without'],
-    ['a step twice', 'approved: [{ step: a }, { step: a }]', '"a" is approved twice. Keep one of the two'],
+    ['a step twice', 'approved: [{ step: sign }, { step: sign }]', '"sign" is approved twice. Keep one of the two'],
+    [
+      'a step',
+      'approved: { step: aprove, by: managers }',
+      'No rule has an approval of the step "aprove". Did you mean "approve"?',
+    ],
+    [
+      'the second step',
+      'approved: [{ step: sign }, { step: deploy }]',
+      'No rule has an approval of the step "deploy". Known: approve, sign.',
+    ],
     ['a key', 'aproved: { step: a }', '"aproved" is not a key of conditions. Did you mean "approved"?'],
   ])('names %s that the policy has', (_, conditions, message) => {
     expect(caseOf(conditions, 'gets: []').problems).toEqual([expect.stringContaining(message)]);

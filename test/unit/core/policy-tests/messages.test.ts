@@ -112,6 +112,36 @@ const BROKEN: Readonly<Record<string, string>> = {
   'assume without a reason': oneStatement(
     '{ never: { path: "users/{d=**}" }, assume: { staging-admin: «no», staging-export: it has no such role } }',
   ),
+  'conditions that are names': oneCase(
+    '{ name: a, job: { build_branch: main }, gets: [], conditions: { team: «backend», created_by: «backend», approved: «approve», agent: «gce» } }',
+  ),
+  'lists of names': oneCase(
+    '{ name: a, job: { build_branch: main }, gets: [], conditions: { team: [«backend»], «created_by»: [sre], approved: [«approve»] } }',
+  ),
+  'wrong values of conditions': oneCase(
+    '{ name: a, job: { build_branch: main }, gets: [], conditions: { team: { name: web, access: «build» }, approved: { step: approve, ago: «2d», approver: «author» } } }',
+  ),
+  'wrong values in lists of conditions': oneCase(
+    '{ name: a, job: { build_branch: main }, gets: [], conditions: { team: [{ name: web, access: «build» }], approved: [{ step: approve, ago: «2d» }] } }',
+  ),
+  'an unknown team and step of a map': oneCase(
+    '{ name: a, job: { build_branch: main }, gets: [], conditions: { team: { name: «web» }, approved: { step: «approve», by: «web» } } }',
+  ),
+  'conditions without names': oneCase(
+    '{ name: a, job: { build_branch: main }, gets: [], conditions: { «team»: {}, «created_by»: {}, «approved»: {}, «agent»: { provider: gce } } }',
+  ),
+  'keys of rules': oneCase(
+    '{ name: a, job: { build_branch: main }, gets: [], conditions: { team: { name: web, «acess»: read_only }, created_by: { «name»: web }, «approval»: {} } }',
+  ),
+  'a number as a claim': oneCase(
+    '{ name: a, job: { build_branch: main }, gets: [], conditions: { agent: { provider: gce, claims: { project: «123456789012» } } } }',
+  ),
+  'a step without rules': oneCase(
+    '{ name: a, job: { build_branch: main }, gets: [], conditions: { approved: { step: «approve» } } }',
+  ),
+  'conditions of unless that are names': unless('{ team: «web», created_by: «web» }'),
+  'an approval of unless by two teams': unless('{ approval: { step: approve, «by»: [a, b], within: 1h } }'),
+  'an approval of unless without a team': unless('{ «approval»: { step: approve, within: 1h } }'),
   'not YAML': oneCase('{ name: a, job: «{» build_branch: main, gets: [] '),
 };
 
