@@ -4,7 +4,7 @@ import type { RuleTrace } from '../policy/decide.ts';
 import { visible } from '../policy/visible-text.ts';
 import type { UnmetReason } from './judge.ts';
 
-const UNMET: Readonly<Record<UnmetReason, string>> = {
+export const UNMET: Readonly<Record<UnmetReason, string>> = {
   pipeline_not_in_team: 'the pipeline does not belong to the team',
   team_access_too_low: 'the team has less access to the pipeline than the rule demands',
   creator_unverified:

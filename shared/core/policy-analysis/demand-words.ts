@@ -24,7 +24,11 @@ export function demandWords(claim: string, { absent, patterns }: Demand, pipelin
 /** `step_key is deploy and build_source is ui`. */
 export function conditionWords(demands: Demands, pipelines: Pipelines): string {
   return demands
-    .map(([claim, demand]) => `${claimWord(claim, demand, pipelines)} ${demandWords(claim, demand, pipelines)}`)
+    .map(([claim, demand]) =>
+      !demand.absent && demand.patterns.includes('**')
+        ? `the token has ${claim}`
+        : `${claimWord(claim, demand, pipelines)} ${demandWords(claim, demand, pipelines)}`,
+    )
     .join(' and ');
 }
 

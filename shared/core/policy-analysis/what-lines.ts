@@ -1,7 +1,7 @@
 // What jobs get, in lines for a terminal: what they all get first, then what they get on a condition, then what none gets.
 
 import { revocationOf } from '../kinds/kinds.ts';
-import { conditionClauses } from '../policy/condition-words.ts';
+import { clauseLines, conditionClauses } from '../policy/condition-words.ts';
 import type { Conditions } from '../policy/conditions.ts';
 import { formatDuration } from '../policy/duration.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -112,17 +112,18 @@ function conditionLines({ pipelines }: Policy, { granting }: CredentialAnswer): 
   const shown = granting.slice(0, MAX_CONDITIONS);
   const more = granting.length - shown.length;
   return [
-    ...shown.map(
-      ({ rule, conditions, ofRule }, index) =>
-        `    ${index === 0 ? 'if' : 'or if'} ${clausesOf(conditions, ofRule, pipelines)}, by "${rule}"`,
+    ...shown.flatMap(({ rule, conditions, ofRule }, index) =>
+      clauseLines(index === 0 ? 'if' : 'or if', clausesOf(conditions, ofRule, pipelines), rule).map(
+        (line) => `    ${line}`,
+      ),
     ),
     ...(more > 0 ? [`    or by one of ${more} other rules: --json lists them`] : []),
   ];
 }
 
-function clausesOf(conditions: Demands, ofRule: Conditions, pipelines: Policy['pipelines']): string {
+function clausesOf(conditions: Demands, ofRule: Conditions, pipelines: Policy['pipelines']): string[] {
   const ofClaims = conditions.length > 0 ? [conditionWords(conditions, pipelines)] : [];
-  return [...ofClaims, ...conditionClauses(ofRule)].join(' and ');
+  return [...ofClaims, ...conditionClauses(ofRule)];
 }
 
 function refusalLines({ pipelines }: Policy, { refusing }: CredentialAnswer): string[] {

@@ -1,14 +1,15 @@
 // The results of test files, in lines for a terminal.
 
 import { conditionOutcome } from '../conditions/reason-words.ts';
-import { conditionClauses } from '../policy/condition-words.ts';
+import { conditionLines } from '../policy/condition-words.ts';
 import type { RuleTrace } from '../policy/decide.ts';
 import type { Policy } from '../policy/policy.ts';
 import { claimLine } from '../policy-analysis/example-lines.ts';
-import type { CaseDecision, CaseResult } from './cases.ts';
+import type { CaseResult, TestCase } from './cases.ts';
 import type { Coverage, Covered } from './coverage.ts';
 import type { Finding, Proof } from './prove.ts';
 import type { FileResult } from './run-tests.ts';
+import { unmetConditions } from './unmet-conditions.ts';
 
 /** A line for each file, and under it what failed and why. */
 export function reportFile(policy: Policy, { file, tests, cases, proofs }: FileResult): string[] {
@@ -46,11 +47,17 @@ function reportCase(policy: Policy, { testCase, wrong, gets }: CaseResult, place
     '',
     `${place}: case "${name}" fails`,
     `  expected  ${all ? list(granted) : partial(granted, refused)}`,
-    `  got       ${list(gets)}`,
+    `  got       ${got(gets, wrong)}`,
     ...wrong.flatMap(([credential, decision]) =>
-      reportDecision(policy, credential, decision).map((line) => `  ${line}`),
+      reportDecision(policy, testCase, [credential, decision]).map((line) => `  ${line}`),
     ),
   ];
+}
+
+function got(gets: readonly string[], wrong: CaseResult['wrong']): string {
+  const isOpen = wrong.some(([, { outcome }]) => outcome === 'conditional');
+  if (!isOpen) return list(gets);
+  return gets.length === 0 ? 'cannot tell without conditions' : `${list(gets)}; cannot tell more without conditions`;
 }
 
 function partial(granted: readonly string[], refused: readonly string[]): string {
@@ -64,22 +71,37 @@ function list(names: readonly string[]): string {
   return names.join(', ') || 'nothing';
 }
 
-function reportDecision(policy: Policy, credential: string, decision: CaseDecision): string[] {
+function reportDecision(policy: Policy, testCase: TestCase, [credential, decision]: CaseResult['wrong'][number]) {
   if (decision.outcome === 'granted') return [`${credential} is granted by rule "${decision.rule}"`];
   if (decision.outcome === 'conditional')
     return [
       `${credential} is granted on conditions, and the case does not say whether they hold. Add conditions to it, or {} if none does`,
-      ...decision.rules.map(
-        ({ name, conditions }) => `  rule "${name}": ${conditionClauses(conditions).join(' and ')}`,
-      ),
+      ...decision.rules.flatMap(({ name, conditions }) => [
+        `  rule "${name}", with`,
+        ...conditionLines(conditions).map((line) => `    ${line}`),
+      ]),
     ];
   const nearest = nearestRule(decision.trace);
   const missing =
     decision.reason === 'claims_missing' ? `, because the job token lacks ${decision.missing.join(', ')}` : '';
+  const unmet = nearest ? unmetConditions(policy, nearest.rule, testCase) : [];
+  if (nearest && isJudged(nearest) && unmet.length > 1)
+    return [
+      `${credential} is refused${missing}`,
+      `  nearest is rule "${nearest.rule}":`,
+      ...unmet.map((line) => `    ${line}`),
+    ];
   return [
     `${credential} is refused${missing}`,
-    nearest ? `  nearest is rule "${nearest.rule}": ${mismatches(policy, nearest)}` : '  no rule grants it',
+    nearest
+      ? `  nearest is rule "${nearest.rule}": ${(isJudged(nearest) && unmet[0]) || mismatches(policy, nearest)}`
+      : '  no rule grants it',
   ];
+}
+
+/** Whether the claims match, so that the conditions decided. */
+function isJudged(trace: RuleTrace): boolean {
+  return conditionOutcome(trace) !== undefined;
 }
 
 /** The first of the rules with the fewest claims that do not match. */

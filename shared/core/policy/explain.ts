@@ -3,7 +3,7 @@
 
 import { revocationOf } from '../kinds/kinds.ts';
 import { isMatchableClaim, isOptionalClaim, type JobClaims, parseClaims } from './claims.ts';
-import { conditionClauses } from './condition-words.ts';
+import { clauseLines, conditionClauses } from './condition-words.ts';
 import { needsPipeline } from './conditions.ts';
 import { type ConditionalDecision, type Decision, decide, type RuleTrace } from './decide.ts';
 import { formatDuration } from './duration.ts';
@@ -146,9 +146,8 @@ function describeDecision(name: string, decision: Decision, pipelines: Pipelines
 export function conditionalLines(name: string, { credential, rules }: ConditionalDecision): string[] {
   return [
     `${name}: granted on conditions, ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`,
-    ...rules.map(
-      (rule, index) =>
-        `  ${index === 0 ? 'if' : 'or if'} ${conditionClauses(rule.conditions).join(' and ')}, by "${rule.name}"`,
+    ...rules.flatMap(({ name: rule, conditions }, index) =>
+      clauseLines(index === 0 ? 'if' : 'or if', conditionClauses(conditions), rule).map((line) => `  ${line}`),
     ),
   ];
 }

@@ -1,6 +1,7 @@
 // What a policy says, credential by credential, in lines for a terminal.
 
 import { describeAccess, revocationOf } from '../kinds/kinds.ts';
+import { conditionLines } from './condition-words.ts';
 import type { Credential } from './credential.ts';
 import { formatDuration } from './duration.ts';
 import type { Policy } from './policy.ts';
@@ -16,13 +17,26 @@ export function credentialTable({ credentials, rules }: Policy): string[] {
   return lines.flatMap((line, index) => {
     const [name, credential] = named[index - 1] ?? [];
     if (name === undefined || credential === undefined) return [line.trimEnd()];
-    const granting = rules.filter(({ grants }) => grants.includes(name)).map((rule) => `"${rule.name}"`);
+    const granting = rules.filter(({ grants }) => grants.includes(name));
     return [
       line.trimEnd(),
       ...describeAccess(credential).map((opened) => `  opens       ${opened}`),
-      `  granted by  ${granting.join(', ') || 'no rule'}`,
+      ...grantedBy(granting),
     ];
   });
+}
+
+/** Rules with conditions have a line of their own, and under it one for each condition. */
+function grantedBy(rules: Policy['rules']): string[] {
+  if (rules.length === 0) return ['  granted by  no rule'];
+  const described = rules.map(({ name, conditions }) => ({ name: `"${name}"`, lines: conditionLines(conditions) }));
+  const plain = described.filter(({ lines }) => lines.length === 0).map(({ name }) => name);
+  return [
+    ...(plain.length > 0 ? [`  granted by  ${plain.join(', ')}`] : []),
+    ...described
+      .filter(({ lines }) => lines.length > 0)
+      .flatMap(({ name, lines }) => [`  granted by  ${name}, with`, ...lines.map((one) => `              ${one}`)]),
+  ];
 }
 
 /** By the key of the credential in the file. */

@@ -1,6 +1,8 @@
 // Tests of a policy whose rules have conditions: what cases say beyond claims, and statements about teams, approvals and machines.
 
 import { describe, expect, it } from 'vitest';
+import { credentialTable } from '../../../../shared/core/policy/table.ts';
+import { reportFile } from '../../../../shared/core/policy-tests/report.ts';
 import { policyFrom, run, runStatement } from '../../../fixtures/policy-tests.ts';
 
 const POLICY = policyFrom(`
@@ -143,6 +145,90 @@ describe('a case with conditions', () => {
   ])('names %s that the policy has', (_, conditions, message) => {
     expect(caseOf(conditions, 'gets: []').problems).toEqual([expect.stringContaining(message)]);
   });
+});
+
+describe('the report of a case that fails', () => {
+  const report = (conditions: string | undefined, expected: string) => {
+    const stated = conditions === undefined ? '' : `conditions: { ${conditions} }, `;
+    const { files } = run(
+      POLICY,
+      'cases:',
+      `  - { name: a, job: { pipeline: web, build_source: ui }, ${stated}${expected} }`,
+    );
+    return files.flatMap((file) => reportFile(POLICY.policy, file)).slice(2);
+  };
+  const refused = (credential: string, rule: string, unmet: readonly string[]) => [
+    'policy.test.yaml:3:5: case "a" fails',
+    `  expected  ${credential}`,
+    '  got       nothing',
+    `  ${credential} is refused`,
+    ...(unmet.length === 1
+      ? [`    nearest is rule "${rule}": ${unmet[0]}`]
+      : [`    nearest is rule "${rule}":`, ...unmet.map((line) => `      ${line}`)]),
+  ];
+
+  it('says of each condition what is so and what the rule needs', () => {
+    const conditions =
+      'team: { name: platform }, created_by: { team: managers }, approved: { step: approve, by: managers, ago: 5h }';
+    expect(report(conditions, 'gets: [production]')).toEqual(
+      refused('production', 'release', [
+        'team does not hold: platform has read_only, and the rule needs build_and_read',
+        'created_by does not hold: the person who started the build is not a member of platform',
+        'approval does not hold: the step was unblocked 5h ago, and within is 4h',
+      ]),
+    );
+    expect(report('', 'gets: [production]').slice(-3)).toEqual([
+      '      team does not hold: the pipeline does not belong to platform',
+      '      created_by does not hold: the person who started the build is not a member of platform',
+      '      approval does not hold: nobody unblocked the step approve',
+    ]);
+  });
+
+  it.each([
+    ['approved: { step: approve }', 'the person who unblocked approve is not a member of managers'],
+    [`${APPROVED.replace('ago: 2h', 'approver: creator')}`, 'the person who unblocked the step started the build'],
+  ])('says on one line what does not hold alone: %s', (approved, words) => {
+    expect(report(`${TEAM}, ${CREATED}, ${approved}`, 'gets: [production]')).toEqual(
+      refused('production', 'release', [`approval does not hold: ${words}`]),
+    );
+  });
+
+  it('names the claims of a machine that differ', () => {
+    const machine = 'agent: { provider: aws, claims: { role: web } }';
+    expect(report(machine, 'gets: [staging]')).toEqual(
+      refused('staging', 'on a machine', ['agent does not hold: role is web, and the rule needs ci or deploy']),
+    );
+  });
+
+  it('cannot tell without conditions, and lists those of the rules', () => {
+    expect(report(undefined, 'granted: [production]')).toEqual([
+      'policy.test.yaml:3:5: case "a" fails',
+      '  expected  granted production',
+      '  got       cannot tell without conditions',
+      '  production is granted on conditions, and the case does not say whether they hold. Add conditions to it, or {} if none does',
+      '    rule "release", with',
+      '      team: platform with build_and_read or more',
+      '      created_by: platform',
+      '      approval: approve by managers, not the creator, within 4h',
+    ]);
+  });
+});
+
+it('the table of a policy has the conditions of each rule', () => {
+  expect(credentialTable(POLICY.policy).filter((line) => !line.includes(' opens '))).toEqual([
+    expect.stringContaining('CREDENTIAL'),
+    expect.stringContaining('production'),
+    '  granted by  "release", with',
+    '              team: platform with build_and_read or more',
+    '              created_by: platform',
+    '              approval: approve by managers, not the creator, within 4h',
+    expect.stringContaining('staging'),
+    '  granted by  "on a machine", with',
+    '              agent: aws with role ci or deploy',
+    expect.stringContaining('signing'),
+    '  granted by  "sign", with',
+    '              approval: sign by managers, within 4h',
+  ]);
 });
 
 describe('a statement with conditions', () => {
