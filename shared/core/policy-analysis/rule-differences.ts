@@ -1,7 +1,7 @@
 // The rules of two policies that grant a credential, in words: only those that differ, and of these only the demands that differ.
 
-import { conditionRows } from '../policy/condition-words.ts';
-import { CONDITIONS, type Conditions } from '../policy/conditions.ts';
+import { conditionRows, leastAccess } from '../policy/condition-words.ts';
+import { CONDITIONS, type Conditions, TEAM_ACCESS } from '../policy/conditions.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Match, Rule } from '../policy/rule.ts';
 import type { Demand } from './claim-values.ts';
@@ -64,8 +64,16 @@ function describeDifference({ rule, policy }: RuleOf, other: RuleOf): string {
   const ofConditions = CONDITIONS.filter(
     (name) =>
       conditionContent(rule.conditions, name, policy) !== conditionContent(other.rule.conditions, name, other.policy),
-  ).map((name) => describeCondition(name, rows.get(name)));
+  ).map((name) => describeCondition(name, rows.get(name)) + moreOf(name, rule.conditions, other.rule.conditions));
   return [...ofClaims, ...ofConditions].join(', ');
+}
+
+/** What the words of a condition leave out, and what a reader of the difference needs. */
+function moreOf(name: keyof Conditions, { team, approval }: Conditions, other: Conditions): string {
+  if (name === 'team' && team?.access === TEAM_ACCESS[0] && team.name === other.team?.name)
+    return leastAccess(team.access);
+  const wasEmergency = approval?.use === undefined && other.approval?.use === 'break-glass';
+  return name === 'approval' && approval && wasEmergency ? ', with no alert, and not listed in the review' : '';
 }
 
 /** `approval of step x`, `no approval`. */

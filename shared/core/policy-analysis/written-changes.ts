@@ -1,6 +1,7 @@
 // What differs between two policy files and changes nobody's access: names, accepted warnings, environments without credentials.
 
 import type { Accept } from '../policy/accept.ts';
+import { teamsOf } from '../policy/conditions.ts';
 import { resolvePipelines } from '../policy/pipelines.ts';
 import type { WrittenPolicy } from '../policy/policy.ts';
 import type { Rule } from '../policy/rule.ts';
@@ -19,12 +20,13 @@ export const NOT_DECLARED = 'none';
  * @param unchanged credentials that the same jobs get as before
  */
 export function writtenChanges(before: WrittenPolicy, after: WrittenPolicy, unchanged: ReadonlySet<string>): Change[] {
+  const shown = new Set([before, after].flatMap(({ rules }) => rules.flatMap((rule) => shownTeams(rule, unchanged))));
   return [
     ...environmentChanges(before, after),
     ...renamed('pipeline', before.pipelines, after.pipelines),
     ...moved('pipelines', before.pipelines, after.pipelines),
     ...renamed('team', before.teams, after.teams),
-    ...moved('teams', before.teams, after.teams),
+    ...moved('teams', before.teams, after.teams).filter(({ what }) => !shown.has(what)),
     ...renamed('identity provider', before.identityProviders, after.identityProviders),
     ...declared('identity provider', before.identityProviders, after.identityProviders),
     ...renamed('database', before.databases, after.databases),
@@ -33,6 +35,11 @@ export function writtenChanges(before: WrittenPolicy, after: WrittenPolicy, unch
     ...orderChange(before, after),
     ...acceptChanges(before, after),
   ];
+}
+
+/** Teams of a rule that grants what other jobs get than before: the change of the credential shows them. */
+function shownTeams({ conditions, grants }: Rule, unchanged: ReadonlySet<string>): string[] {
+  return grants.every((name) => unchanged.has(name)) ? [] : teamsOf(conditions).map((name) => `teams.${name}`);
 }
 
 function environmentChanges(before: WrittenPolicy, after: WrittenPolicy): Change[] {

@@ -167,6 +167,11 @@ ${RULES_END}`,
     [...CONDITIONS, ['access: build_and_read', 'access: read_only'], ['within: 4h, not: creator', 'within: 8h']],
     [...CONDITIONS],
   ],
+  'an approval that is no longer for emergencies': [
+    true,
+    [...CONDITIONS],
+    [...CONDITIONS, ['not: creator', 'not: creator, use: break-glass']],
+  ],
   'another team under the same name, and another issuer': [
     true,
     [...CONDITIONS, ['managers: 9d1d', 'managers: 8d1d'], ['issuer: https://aws', 'issuer: https://sso']],
