@@ -26,7 +26,7 @@ export interface TestCase {
 }
 
 /** Of a case that states what is so beyond claims, the conditions of rules are judged. */
-export type CaseDecision = Decision | JudgedDecision;
+type CaseDecision = Decision | JudgedDecision;
 
 export interface CaseResult {
   readonly testCase: TestCase;
