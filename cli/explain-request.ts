@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { EVENTS } from '../shared/audit/events.ts';
 import { parseClaims } from '../shared/core/policy/claims.ts';
+import { conditionsOfRules } from '../shared/core/policy/explain.ts';
 import type { ReadPolicy } from '../shared/core/policy/parse-yaml.ts';
 import { visible } from '../shared/core/policy/visible-text.ts';
 import { type AuditLine, parseJsonObjects, toAuditLine } from '../shared/core/policy-analysis/audit-line.ts';
@@ -12,6 +13,7 @@ import { reasonLines } from '../shared/core/policy-analysis/reason-lines.ts';
 import {
   explainFromLine,
   explainReason,
+  isByConditions,
   isByRules,
   outcomeOf,
   type RequestOutcome,
@@ -149,18 +151,26 @@ function explainRefusal(
     return;
   }
   if (differs) warn(policyDiffers(file));
-  for (const one of reasonLines(requestId, line, { ...explained, byRules: byRules !== undefined })) print(one);
-  if (!byRules) return;
+  const byConditions = isByConditions(line);
+  for (const one of reasonLines(requestId, line, { ...explained, byRules: byRules !== undefined && !byConditions }))
+    print(one);
+  if (!byRules || byConditions) return;
+  if (byRules.outcome === 'conditional') {
+    print(`By ${file}, the claims of the job match, and these conditions decide:`);
+    for (const one of conditionsOfRules(byRules.decision.rules)) print(visible(one).trimEnd());
+    return;
+  }
   const pipelines = read?.policy.pipelines ?? {};
   for (const one of explanationLines(byRules, { pipelines, contact: read?.policy.contact, file })) print(one);
   if (byRules.outcome === 'granted') print(`By ${file} as it is now, the job gets the credential.`);
   if (!read) print('To see what the policy could change, give the policy with --policy.');
 }
 
-/** By the policy where there is one, or else by the trace in the line. */
+/** By the policy where there is one, or else by the trace in the line. Which conditions held, only the trace says. */
 function explainByRules(line: AuditLine, read: ReadPolicy | undefined): JobExplanation | undefined {
   const { reason, credential, job } = line;
   if (!isByRules(reason) || credential === undefined) return undefined;
+  if (isByConditions(line)) return explainFromLine(line);
   const parsed = parseClaims(job);
   return read && 'claims' in parsed ? explainJob(read, parsed.claims, credential) : explainFromLine(line);
 }

@@ -3,6 +3,7 @@
 import type { JobClaims } from '../shared/core/policy/claims.ts';
 import { decide } from '../shared/core/policy/decide.ts';
 import type { ReadPolicy } from '../shared/core/policy/parse-yaml.ts';
+import { visible } from '../shared/core/policy/visible-text.ts';
 import { explainedAsJson, explainJob, type JobExplanation } from '../shared/core/policy-analysis/explain-job.ts';
 import { explanationLines } from '../shared/core/policy-analysis/explanation-lines.ts';
 import { readStatedJob, type StatedJob, toJobClaims } from '../shared/core/policy-analysis/stated-job.ts';
@@ -40,6 +41,8 @@ interface Result {
   readonly explanations: readonly JobExplanation[];
   /** Other credentials that the job gets. */
   readonly instead: readonly string[];
+  /** Those that it gets if conditions hold. */
+  readonly insteadIf: readonly string[];
 }
 
 function explain(claims: JobClaims, { line }: StatedJob, { read: { policy, written }, wanted }: Request): Result {
@@ -49,9 +52,12 @@ function explain(claims: JobClaims, { line }: StatedJob, { read: { policy, writt
   const explanations = names.map((name) => explainJob({ policy, written }, claims, name));
   const granted = explanations.filter(({ outcome }) => outcome === 'granted');
   const refused = explanations.filter(({ outcome }) => outcome === 'refused');
-  const instead = known.filter((name) => !names.includes(name) && decide(policy, claims, name).outcome === 'granted');
+  const others = known.filter((name) => !names.includes(name));
+  const outcomes = new Map(others.map((name) => [name, decide(policy, claims, name).outcome]));
+  const instead = others.filter((name) => outcomes.get(name) === 'granted');
+  const insteadIf = others.filter((name) => outcomes.get(name) === 'conditional');
   const conditional = explanations.filter(({ outcome }) => outcome === 'conditional');
-  return { explanations: [...granted, ...conditional, ...refused], instead };
+  return { explanations: [...granted, ...conditional, ...refused], instead, insteadIf };
 }
 
 type Job = Exclude<ReturnType<typeof toJobClaims>, { problems: string[] }>;
@@ -70,7 +76,7 @@ function printAsJson(job: Job, { line, unknown }: StatedJob, { explanations, ins
 function printLines(
   job: Job,
   { line, unknown }: StatedJob,
-  { explanations, instead }: Result,
+  { explanations, instead, insteadIf }: Result,
   { read: { policy, sha256 }, file, source }: Request,
 ) {
   if (line?.policy_sha256 !== undefined && line.policy_sha256 !== sha256) warn(policyDiffers(file));
@@ -80,8 +86,31 @@ function printLines(
   for (const explanation of explanations)
     for (const one of explanationLines(explanation, { pipelines: policy.pipelines, contact: policy.contact, file }))
       print(one);
+  if (explanations.some(({ outcome }) => outcome === 'conditional')) print(claimsDoNotDecide(line));
   if (explanations.length < Object.keys(policy.credentials).length)
-    print(instead.length > 0 ? `The job gets instead: ${instead.join(', ')}` : 'The job gets no other credential.');
+    for (const one of insteadLines(instead, insteadIf, explanations)) print(one);
+}
+
+function insteadLines(
+  instead: readonly string[],
+  insteadIf: readonly string[],
+  explanations: readonly JobExplanation[],
+): string[] {
+  const word = explanations.some(({ outcome }) => outcome === 'refused') ? 'instead' : 'also';
+  if (instead.length + insteadIf.length === 0) return ['The job gets no other credential.'];
+  return [
+    ...(instead.length > 0 ? [`The job gets ${word}: ${instead.join(', ')}`] : []),
+    ...(insteadIf.length > 0 ? [`The job gets ${word}, if their conditions hold: ${insteadIf.join(', ')}`] : []),
+  ];
+}
+
+/** @param line of the audit log that has the claims */
+export function claimsDoNotDecide(line: StatedJob['line']): string {
+  const { event, request_id } = line ?? {};
+  const refused = event === 'grant.refused' && request_id !== undefined;
+  return refused
+    ? `The claims alone do not decide, and this request was refused. To see which condition did not hold, run: keydesk explain ${visible(request_id)}`
+    : 'The claims alone do not decide. To see how a request was decided, run: keydesk explain REQUEST_ID';
 }
 
 export function policyDiffers(file: string): string {

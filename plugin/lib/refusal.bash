@@ -66,7 +66,7 @@ keydesk_hint() {
         echo "follow the message. Where the policy demands a token of the machine, set agent-token."
       fi
       ;;
-    *:access_denied:*) echo 'follow the message. Another approval, or a new build, can help. A retry without either does not.' ;;
+    *:access_denied:*) echo 'follow the message. Another approval, build or machine can help, or a change in a team. A retry without one of them does not.' ;;
     *:invalid_grant:*) echo 'follow the message. This job cannot receive the credential; a retry of the job is a new job.' ;;
     *:not_found:*) echo "set url to Keydesk's base URL, without /token." ;;
     *) echo "check url, and whether Keydesk's ingress accepts requests from the agents." ;;

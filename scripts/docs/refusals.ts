@@ -19,6 +19,7 @@ import {
   type Advice,
   AGENT_TOKEN_ADVICE,
   APPROVAL_ADVICE,
+  CONDITION_ADVICE,
   JOB_TOKEN_ADVICE,
   REFUSAL_ADVICE,
 } from '../../shared/core/oauth/refusal-advice.ts';
@@ -47,6 +48,12 @@ const EXAMPLES: readonly Refusal[] = [
   BODY_NOT_ALLOWED,
   { reason: 'approval_not_accepted', step: '…', problem: 'approver_unknown', trace: [] },
 ];
+
+/** The same reason has another response where the claims of the job match a rule. */
+const CONDITION_UNMET: Refusal = {
+  reason: 'no_matching_rule',
+  trace: [{ rule: '…', outcome: 'condition_unmet', checks: [], condition: 'team', reason: 'pipeline_not_in_team' }],
+};
 
 /** The same reason has other words where it is not a team that is not known. */
 const BUILD_UNKNOWN: Refusal = { reason: 'conditions_unknown', unknown: 'build', trace: [], retryAfter: 0 };
@@ -85,15 +92,16 @@ export function refusalTables(): Blocks {
           const { when, whatToDo } = { ...JOB_TOKEN_ADVICE, ...REFUSAL_ADVICE }[reason];
           const row = (responses: WireError[]) =>
             [responseCell(responses), `${name(reason)}. ${when}`, whatToDo] as const;
-          return reason === 'conditions_unknown'
-            ? [row(responsesTo(BUILD_UNKNOWN)), row(responseTo(reason))]
-            : [row(responseTo(reason))];
+          if (reason === 'conditions_unknown') return [row(responsesTo(BUILD_UNKNOWN)), row(responseTo(reason))];
+          if (reason === 'no_matching_rule') return [conditionUnmetRow(), row(responseTo(reason))];
+          return [row(responseTo(reason))];
         },
       ),
     ]),
     'job tokens': adviceTable('reason', JOB_TOKEN_ADVICE),
     'machine tokens': adviceTable('reason', AGENT_TOKEN_ADVICE),
     approvals: adviceTable('`problem`', APPROVAL_ADVICE),
+    conditions: adviceTable('`reason` in `trace`', CONDITION_ADVICE),
     webhook: responseTable(
       (Object.keys(WEBHOOK_ADVICE) as WebhookRefusalReason[]).map((reason) => {
         const { when, whatToDo } = WEBHOOK_ADVICE[reason];
@@ -103,6 +111,19 @@ export function refusalTables(): Blocks {
       }),
     ),
   };
+}
+
+/** The condition is an example. */
+function conditionUnmetRow(): readonly [response: string, reason: string, whatToDo: string] {
+  const responses = responsesTo(CONDITION_UNMET).map((one) => ({
+    ...one,
+    description: one.description.replace('team', '…'),
+  }));
+  return [
+    responseCell(responses),
+    '`no_matching_rule`. The claims of the job match a rule, and one of its conditions does not hold. `trace` in the log says which, and why.',
+    'Run `keydesk explain REQUEST_ID`. It says who can change it.',
+  ];
 }
 
 function adviceTable(title: string, advice: Readonly<Record<string, Advice>>): string {
@@ -161,7 +182,7 @@ function refusalFor(reason: Reason): Refusal {
     expected: '…',
     limit: '…',
     step: '…',
-    provider: '…',
+    providers: ['…'],
     retryAfter: '…',
   };
   return example ?? ({ reason, trace: [], ...facts } as unknown as Refusal);
@@ -189,7 +210,10 @@ function responseCell(responses: readonly (Response & Partial<WireError>)[]): st
 function errors(): ReadonlyMap<string, { readonly statuses: Set<number>; readonly reasons: Set<Reason> }> {
   const found = new Map<string, { readonly statuses: Set<number>; readonly reasons: Set<Reason> }>();
   for (const reason of REASONS)
-    for (const { error, status } of responseTo(reason)) {
+    for (const { error, status } of [
+      ...responseTo(reason),
+      ...(reason === 'no_matching_rule' ? responsesTo(CONDITION_UNMET) : []),
+    ]) {
       const known = found.get(error) ?? { statuses: new Set(), reasons: new Set() };
       known.statuses.add(status);
       known.reasons.add(reason);

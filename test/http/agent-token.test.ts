@@ -64,7 +64,7 @@ describe('a job token without a token of the machine', () => {
     for (const called of [await byForm(), await byPath(), await byPath({ 'keydesk-actor-token': '  ' })]) {
       expect([called.status, called.json.error]).toEqual([400, 'invalid_request']);
       expect(called.json.error_description).toContain('from the identity provider aws');
-      expect(called.audit).toMatchObject([{ reason: 'agent_token_missing', provider: 'aws' }]);
+      expect(called.audit).toMatchObject([{ reason: 'agent_token_missing', providers: ['aws'] }]);
     }
     expect(requestedKeys).toEqual([]);
   });

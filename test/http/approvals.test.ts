@@ -246,6 +246,6 @@ describe('who started a build', () => {
   ])('grants nothing when it is %s', async (_, creator) => {
     const { build, job } = start({ creator });
     await setting.keydesk.notify(builds().event(build));
-    expect(await request(job, CREATED)).toMatchObject({ status: 400, json: { error: 'invalid_target' } });
+    expect(await request(job, CREATED)).toMatchObject({ status: 400, json: { error: 'access_denied' } });
   });
 });

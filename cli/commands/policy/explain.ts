@@ -2,11 +2,12 @@
 
 import { Command } from '@commander-js/extra-typings';
 import { meantOrKnown } from '../../../shared/core/closest-name.ts';
+import { decide } from '../../../shared/core/policy/decide.ts';
 import { claimFlags, decideEach, explainDecisions, parseJob } from '../../../shared/core/policy/explain.ts';
 import type { Policy } from '../../../shared/core/policy/policy.ts';
 import { claimMistakes } from '../../../shared/core/policy-analysis/claim-mistakes.ts';
 import { POLICY_FILE } from '../../command-mistakes.ts';
-import { explainStatedJob } from '../../explain-stated-job.ts';
+import { claimsDoNotDecide, explainStatedJob } from '../../explain-stated-job.ts';
 import { readInput } from '../../input.ts';
 import { collect, examples, policyOption } from '../../options.ts';
 import { readDeployablePolicy } from '../../policy-file.ts';
@@ -68,6 +69,8 @@ function explainGivenClaims(
   }
   if (flags.length > 0) print(`The job requests its token with ${flags.join(' ')}\n`);
   for (const line of explainDecisions(policy, job.claims, names)) print(line);
+  if (names.some((name) => decide(policy, job.claims, name).outcome === 'conditional'))
+    print(claimsDoNotDecide(undefined));
 }
 
 function demandCredential(policy: Policy, file: string, name: string): void {

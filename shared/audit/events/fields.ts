@@ -80,9 +80,10 @@ export function sharedFields() {
       ...{ rule: text, outcome, checks: listOf(check) },
       condition: z.enum(CONDITIONS).optional(),
       reason: text.optional(),
+      team: text.optional(),
     }),
   ).describe(
-    'the rule that grants, or the five that came nearest. `checks` has each claim that was compared; its `value` is `null` when the job token lacks it. `condition` and `reason` say what else a rule demands that does not hold',
+    'the rule that grants, or the five that came nearest. `checks` has each claim that was compared; its `value` is `null` when the job token lacks it. `condition` and `reason` say what else a rule demands that does not hold, `team` which team they are about',
   );
   const trace_omitted = z
     .partialRecord(outcome, count)

@@ -37,9 +37,9 @@ export const REFUSAL_FIELDS = {
   unknown_credential: TRACE,
   no_matching_rule: TRACE,
   approval_pending: ['step', ...TRACE, ...WAIT],
-  approval_not_accepted: ['step', 'problem', ...TRACE],
+  approval_not_accepted: ['step', 'problem', 'team', ...TRACE],
   conditions_unknown: ['unknown', 'team', ...TRACE, ...WAIT],
-  agent_token_missing: ['provider', ...TRACE],
+  agent_token_missing: ['providers', ...TRACE],
   job_ended: ['ended_at'],
   grant_revoked: ['grant_id'],
   credential_changed: ['grant_id'],
@@ -69,7 +69,9 @@ const facts = ({ text, count, time, ...shared }: SharedFields) =>
     problem: text.optional().describe('why the policy does not accept the approval'),
     unknown: z.enum(['build', 'team']).optional().describe('what was not read from Buildkite, or too long ago'),
     team: text.optional().describe('the team, by its name in the policy'),
-    provider: text.optional().describe('the identity provider, by its name in the policy'),
+    providers: listOf(text)
+      .optional()
+      .describe('the identity providers of the rules that match, by their names in the policy'),
     ended_at: time.optional().describe('when the job ended'),
     grant_id: shared.grant_id.optional(),
     live_grants: count.optional().describe("how many grants the pipeline's jobs hold"),

@@ -30,12 +30,12 @@ const UNKNOWN: Readonly<Record<string, string>> = {
 };
 
 /** Such as `approval does not hold: the step was unblocked too long ago`; undefined where no condition decided. */
-export function conditionOutcome({ outcome, condition, reason = '' }: RuleTrace): string | undefined {
+export function conditionOutcome({ outcome, condition, reason = '', team }: RuleTrace): string | undefined {
   switch (outcome) {
     case 'condition_unmet':
-      return `${condition} does not hold: ${wordsFor(UNMET, reason)}`;
+      return `${condition} does not hold: ${wordsFor(UNMET, reason, team)}`;
     case 'condition_unknown':
-      return `${condition} is not known: ${wordsFor(UNKNOWN, reason)}`;
+      return `${condition} is not known: ${wordsFor(UNKNOWN, reason, team)}`;
     case 'approval_pending':
       return 'approval is pending: nobody has unblocked the step, or Keydesk does not know it yet';
     case 'conditional':
@@ -46,6 +46,8 @@ export function conditionOutcome({ outcome, condition, reason = '' }: RuleTrace)
 }
 
 /** Another version of Keydesk may have other reasons. */
-function wordsFor(words: Readonly<Record<string, string>>, reason: string): string {
-  return (Object.hasOwn(words, reason) ? words[reason] : undefined) ?? visible(reason);
+function wordsFor(words: Readonly<Record<string, string>>, reason: string, team: string | undefined): string {
+  const known = Object.hasOwn(words, reason) ? words[reason] : undefined;
+  if (known === undefined) return visible(reason);
+  return team === undefined ? known : known.replace('the team', () => `the team ${visible(team)}`);
 }

@@ -1,7 +1,7 @@
 // When each refusal happens and what to do about it, for docs/TROUBLESHOOTING.md and `keydesk explain`: the functions do not load this. The compiler
 // checks that every reason has both. Links are relative to docs/.
 
-import type { ApprovalProblem } from '../conditions/judge.ts';
+import type { ApprovalProblem, UnmetReason } from '../conditions/judge.ts';
 import type { AgentTokenReason, JobTokenReason, Refusal } from './refusal.ts';
 
 export interface Advice {
@@ -171,6 +171,46 @@ export const APPROVAL_ADVICE: Readonly<Record<ApprovalProblem, Advice>> = {
   },
 };
 
+/** Why a condition other than the approval does not hold, of a rule whose claims match. */
+export const CONDITION_ADVICE: Readonly<
+  Record<Exclude<UnmetReason, Exclude<ApprovalProblem, 'creator_unknown'>>, Advice>
+> = {
+  pipeline_not_in_team: {
+    when: 'In the last copy of the team, the pipeline does not belong to it. It may have been added or removed since.',
+    whatToDo: 'Add the pipeline to the team at Buildkite. It counts after the next copy, in about five minutes.',
+  },
+  team_access_too_low: {
+    when: 'In the last copy of the team, it has less access to the pipeline than the rule demands.',
+    whatToDo:
+      "Raise the team's access to the pipeline at Buildkite. It counts after the next copy, in about five minutes.",
+  },
+  creator_unverified: {
+    when: 'The rule has `created_by`, and the build was started neither in the web interface nor by API.',
+    whatToDo: 'Start the build in the web interface or by API.',
+  },
+  creator_unknown: {
+    when: 'The rule has `created_by`, and Buildkite names nobody who started the build.',
+    whatToDo: 'Let a person start a new build in the web interface or by API.',
+  },
+  creator_not_in_team: {
+    when: 'In the last copy of the team, the person who started the build is not a member. They may have joined or left since.',
+    whatToDo:
+      'Let a member start a new build. Somebody who has just joined counts after the next copy, in about five minutes: retry the job then.',
+  },
+  agent_token_missing: {
+    when: 'The rule has an `agent`, and the request had no token of its identity provider.',
+    whatToDo: "Send the machine's token. The plugin has `agent-token` for it.",
+  },
+  agent_of_other_provider: {
+    when: "The machine's token is of another identity provider than the rule demands.",
+    whatToDo: 'Run the step on a machine of that provider: choose its queue.',
+  },
+  agent_claims_differ: {
+    when: "The machine's token has other values than the rule demands.",
+    whatToDo: 'Run the step on a machine that the rule names: choose its queue.',
+  },
+};
+
 type OtherReason = Exclude<Refusal['reason'], JobTokenReason | AgentTokenReason>;
 
 /** All other refusals. */
@@ -178,7 +218,7 @@ export const REFUSAL_ADVICE: Readonly<Record<OtherReason, Advice>> = {
   no_matching_rule: {
     when: 'No rule of the policy matches the job and grants the credential.',
     whatToDo:
-      "Check the spelling. Then run `keydesk policy explain CREDENTIAL --policy FILE --claim NAME=VALUE …` with the job's claims and `pipeline=NAME`. In the log, `trace` says the same. `claim_mismatch` shows the claim and its patterns. `tag_not_allowed` means that the rule names a branch and the build is of a tag. `other_credential` means that the rule matches and grants another credential.",
+      "Check the spelling. Then run `keydesk policy explain CREDENTIAL --policy FILE --claim NAME=VALUE …` with the job's claims and `pipeline=NAME`. In the log, `trace` says the same. `claim_mismatch` shows the claim and its patterns. `tag_not_allowed` means that the rule names a branch and the build is of a tag. `other_credential` means that the rule matches and grants another credential. Where the response is `access_denied`, the claims match a rule, and one of its conditions does not hold: run `keydesk explain REQUEST_ID`.",
   },
   unknown_credential: {
     when: 'The policy has no credential of that name. The response is the same as for `no_matching_rule`.',

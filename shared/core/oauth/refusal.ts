@@ -110,6 +110,8 @@ export type Refusal =
       readonly reason: 'approval_not_accepted';
       readonly step: string;
       readonly problem: ApprovalProblem;
+      /** The team that the person who unblocked it is not in, by its name in the policy. */
+      readonly team?: string;
       readonly trace: readonly RuleTrace[];
     }
   | {
@@ -120,7 +122,11 @@ export type Refusal =
       readonly trace: readonly RuleTrace[];
       readonly retryAfter: number;
     }
-  | { readonly reason: 'agent_token_missing'; readonly provider: string; readonly trace: readonly RuleTrace[] }
+  | {
+      readonly reason: 'agent_token_missing';
+      readonly providers: readonly string[];
+      readonly trace: readonly RuleTrace[];
+    }
   | { readonly reason: 'job_ended'; readonly ended_at: number }
   | { readonly reason: 'grant_revoked'; readonly grant_id: string }
   | { readonly reason: 'credential_changed'; readonly grant_id: string }
@@ -194,6 +200,12 @@ export const APPROVAL_PROBLEMS: Readonly<Record<ApprovalProblem, string>> = {
   build_differs: 'another build of the pipeline has this number',
 };
 
+function problemWords({ problem, team }: { readonly problem: ApprovalProblem; readonly team?: string }): string {
+  return problem === 'approver_not_in_team' && team !== undefined
+    ? `who unblocked it is not a member of ${team}`
+    : APPROVAL_PROBLEMS[problem];
+}
+
 const AGENT_TOKEN_NOT_ACCEPTED_TEXT =
   "The machine's token was not accepted. Send a token of the identity provider that the policy names. The reason is in the service's audit log, under the request ID.";
 
@@ -227,14 +239,16 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
       };
     case 'unknown_credential':
     case 'no_matching_rule':
-      return {
-        status: 400,
-        error: 'invalid_target',
-        description: withContact(
-          'No rule of the policy grants this job a credential of that name. To see why, run keydesk policy explain with the policy and the claims of the job.',
-          contact,
-        ),
-      };
+      return (
+        conditionUnmet(refusal, contact) ?? {
+          status: 400,
+          error: 'invalid_target',
+          description: withContact(
+            'No rule of the policy grants this job a credential of that name. To see why, run keydesk policy explain with the policy and the claims of the job.',
+            contact,
+          ),
+        }
+      );
     case 'approval_pending':
       return {
         status: 400,
@@ -248,7 +262,7 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
         status: 400,
         error: 'access_denied',
         description: withContact(
-          `The step ${refusal.step} of this build was unblocked, and the policy does not accept that as an approval: ${APPROVAL_PROBLEMS[refusal.problem]}.`,
+          `The step ${refusal.step} of this build was unblocked, and the policy does not accept that as an approval: ${problemWords(refusal)}.`,
           contact,
         ),
         step: refusal.step,
@@ -267,7 +281,7 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
       return {
         status: 400,
         error: 'invalid_request',
-        description: `This credential needs a token of the machine, from the identity provider ${refusal.provider}. Send it as actor_token, or in the header Keydesk-Actor-Token.`,
+        description: `This credential needs a token of the machine, from the identity provider ${refusal.providers.join(' or ')}. Send it as actor_token, or in the header Keydesk-Actor-Token.`,
       };
     case 'job_ended':
       return {
@@ -438,6 +452,22 @@ export function toWireError(refusal: Refusal, { bearer, contact }: WireContext):
     default:
       return jobTokenNotAccepted(refusal, bearer);
   }
+}
+
+/** Only a job whose claims match a rule of the credential gets this. It learns from its approvals, too, that the credential exists. */
+function conditionUnmet(
+  { trace }: { readonly trace: readonly RuleTrace[] },
+  contact: string | undefined,
+): WireError | undefined {
+  const unmet = trace.flatMap(({ outcome, condition = '' }) => (outcome === 'condition_unmet' ? [condition] : []));
+  if (unmet.length === 0) return undefined;
+  const conditions = [...new Set(unmet)].sort();
+  const rules =
+    unmet.length === 1
+      ? `A rule of the policy matches the claims of this job, and its condition ${conditions.join('')} does not hold.`
+      : `Rules of the policy match the claims of this job, and in each a condition does not hold: ${conditions.join(', ')}.`;
+  const description = `${rules} To see why, run keydesk explain with the request ID.`;
+  return { status: 400, error: 'access_denied', description: withContact(description, contact) };
 }
 
 function withContact(description: string, contact: string | undefined): string {

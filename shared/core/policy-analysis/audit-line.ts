@@ -14,6 +14,7 @@ const traced = z.object({
   checks: z.array(check),
   condition: z.enum(CONDITIONS).optional(),
   reason: text.optional(),
+  team: text.optional(),
 });
 
 /** What is read of a line. All other fields pass. */
@@ -26,6 +27,8 @@ const line = z.looseObject({
   job: z.record(text, z.unknown()).optional().catch(undefined),
   trace: z.array(traced).optional().catch(undefined),
   missing: z.array(text).optional().catch(undefined),
+  team: text.optional().catch(undefined),
+  providers: z.array(text).optional().catch(undefined),
 });
 export type AuditLine = z.output<typeof line>;
 

@@ -7,6 +7,7 @@ import { type ReasonExplanation, type Side, withoutAbsent } from './refused-requ
 
 const WHO: Readonly<Record<Exclude<Side, 'time'>, string>> = {
   job: 'the developer of the job',
+  team: 'an administrator of the team at Buildkite',
   policy: 'the owners of the policy',
   operators: 'the operators of Keydesk',
 };

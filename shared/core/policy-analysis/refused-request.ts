@@ -6,6 +6,7 @@ import {
   type Advice,
   AGENT_TOKEN_ADVICE,
   APPROVAL_ADVICE,
+  CONDITION_ADVICE,
   JOB_TOKEN_ADVICE,
   REFUSAL_ADVICE,
 } from '../oauth/refusal-advice.ts';
@@ -48,7 +49,7 @@ export function valuesIn(line: AuditLine): readonly (readonly [name: string, val
 }
 
 /** Who can change that a request is refused. */
-export type Side = 'job' | 'policy' | 'operators' | 'time';
+export type Side = 'job' | 'team' | 'policy' | 'operators' | 'time';
 
 const SIDES: Readonly<Record<Refusal['reason'], readonly Side[]>> = {
   job_token_missing: ['job'],
@@ -134,12 +135,57 @@ export function explainReason(line: AuditLine): ReasonExplanation {
     ...REFUSAL_ADVICE,
   };
   const advice = approvalAdvice(line) ?? (Object.hasOwn(all, reason) ? all[reason] : undefined);
+  if (isByConditions(line)) return { reason, ...explainConditions(line), facts: factsOf(line) };
   return {
     reason,
-    sides: advice ? SIDES[reason as Refusal['reason']] : [],
-    when: toPlain(advice?.when ?? 'This version of keydesk does not know the reason.'),
+    sides: advice ? sidesOf(line, reason as Refusal['reason']) : [],
+    when: toPlain(withTeam(line, advice?.when) ?? 'This version of keydesk does not know the reason.'),
     whatToDo: toPlain(advice?.whatToDo ?? 'Install the version of keydesk that is deployed.'),
     facts: factsOf(line),
+  };
+}
+
+/** Somebody who is no member may become one. */
+function sidesOf({ problem }: AuditLine, reason: Refusal['reason']): readonly Side[] {
+  return problem === 'approver_not_in_team' ? ['job', 'team', 'policy'] : SIDES[reason];
+}
+
+function withTeam({ team }: AuditLine, text: string | undefined): string | undefined {
+  return team === undefined ? text : text?.replace('the team `by`', () => `the team ${visible(team)}`);
+}
+
+const CONDITION_SIDES: Readonly<Record<keyof typeof CONDITION_ADVICE, readonly Side[]>> = {
+  pipeline_not_in_team: ['team', 'policy'],
+  team_access_too_low: ['team', 'policy'],
+  creator_unverified: ['job', 'policy'],
+  creator_unknown: ['job', 'policy'],
+  creator_not_in_team: ['job', 'team', 'policy'],
+  agent_token_missing: ['job', 'policy'],
+  agent_of_other_provider: ['job', 'policy'],
+  agent_claims_differ: ['job', 'policy'],
+};
+const SIDE_ORDER = ['job', 'team', 'policy', 'operators', 'time'] as const;
+
+/** Whether the claims of the job match a rule, and only its conditions do not hold. */
+export function isByConditions({ reason, trace = [] }: AuditLine): boolean {
+  return reason === 'no_matching_rule' && trace.some(({ outcome }) => outcome === 'condition_unmet');
+}
+
+function explainConditions({ trace = [] }: AuditLine): Pick<ReasonExplanation, 'sides' | 'when' | 'whatToDo'> {
+  const advice: Readonly<Record<string, Advice>> = { ...APPROVAL_ADVICE, ...CONDITION_ADVICE };
+  const sides: Readonly<Record<string, readonly Side[]>> = CONDITION_SIDES;
+  const known = trace.flatMap(({ outcome, reason = '' }) =>
+    outcome === 'condition_unmet' && Object.hasOwn(advice, reason) ? [reason] : [],
+  );
+  const reasons = [...new Set(known)];
+  const who = new Set(reasons.flatMap((reason) => sides[reason] ?? SIDES.approval_not_accepted));
+  return {
+    sides: SIDE_ORDER.filter((side) => who.has(side)),
+    when: 'The claims of the job match a rule of the policy, and a condition of the rule does not hold.',
+    whatToDo:
+      reasons.length === 0
+        ? 'Install the version of keydesk that is deployed.'
+        : toPlain(reasons.map((reason) => advice[reason]?.whatToDo ?? '').join(' Or: ')),
   };
 }
 
@@ -169,8 +215,18 @@ export function explainFromLine({
 }
 
 /** A field that is absent is not there. */
-export function withoutAbsent({ condition, reason, ...traced }: NonNullable<AuditLine['trace']>[number]): RuleTrace {
-  return { ...traced, ...(condition && { condition }), ...(reason !== undefined && { reason }) };
+export function withoutAbsent({
+  condition,
+  reason,
+  team,
+  ...traced
+}: NonNullable<AuditLine['trace']>[number]): RuleTrace {
+  return {
+    ...traced,
+    ...(condition && { condition }),
+    ...(reason !== undefined && { reason }),
+    ...(team !== undefined && { team }),
+  };
 }
 
 const FACTS = [
@@ -182,7 +238,7 @@ const FACTS = [
   'problem',
   'unknown',
   'team',
-  'provider',
+  'providers',
   'ended_at',
   'grant_id',
   'live_grants',
@@ -206,7 +262,8 @@ const FACTS = [
 function factsOf(line: AuditLine): [string, string][] {
   const values: Readonly<Record<string, unknown>> = line;
   return FACTS.flatMap((name): [string, string][] => {
-    const value = values[name];
+    const written = values[name];
+    const value = Array.isArray(written) ? written.map(String).join(', ') : written;
     return typeof value === 'string' || typeof value === 'number' ? [[name, visible(String(value))]] : [];
   });
 }

@@ -38,6 +38,8 @@ export interface RuleTrace {
   /** The condition that decided, and how. */
   readonly condition?: keyof Conditions;
   readonly reason?: string;
+  /** The team that the reason is about, by its name in the policy. */
+  readonly team?: string;
 }
 
 /** Claims match rules that grant the credential, and each of these has conditions. */

@@ -9,6 +9,7 @@ import { type ConditionalDecision, type Decision, decide, type RuleTrace } from 
 import { formatDuration } from './duration.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Policy } from './policy.ts';
+import type { Rule } from './rule.ts';
 import { readWrittenClaims } from './written-claims.ts';
 
 /** The claims that every job token has. No rule is matched against these values. */
@@ -145,11 +146,16 @@ function describeDecision(name: string, decision: Decision, pipelines: Pipelines
 /** What must be true beyond the claims, for each rule that would then grant. */
 export function conditionalLines(name: string, { credential, rules }: ConditionalDecision): string[] {
   return [
-    `${name}: granted on conditions, ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`,
-    ...rules.flatMap(({ name: rule, conditions }, index) =>
-      clauseLines(index === 0 ? 'if' : 'or if', conditionClauses(conditions), rule).map((line) => `  ${line}`),
-    ),
+    `${name}: granted if the conditions hold, ${revocationOf(credential)}, ${formatDuration(credential.ttl)}`,
+    ...conditionsOfRules(rules),
   ];
+}
+
+/** What each of the rules demands beyond the claims. */
+export function conditionsOfRules(rules: readonly Rule[]): string[] {
+  return rules.flatMap(({ name, conditions }, index) =>
+    clauseLines(index === 0 ? 'if' : 'or if', conditionClauses(conditions), name).map((line) => `  ${line}`),
+  );
 }
 
 function explainRule({ rule, outcome, checks, condition, reason }: RuleTrace, pipelines: Pipelines): string {

@@ -221,6 +221,14 @@ const OTHERS: Readonly<Record<Exclude<Refusal['reason'], JobTokenReason | AgentT
       'a credential that the rule grants another branch',
       async (keydesk) => byPath(keydesk, 'staging-config', await newJobToken(keydesk, { build_branch: 'feature' })),
     ],
+    [
+      'a credential that the rule grants another machine',
+      (keydesk) => {
+        demandAgent(keydesk);
+        const actor_token = agentToken(keydesk, { claims: { sub: 'laptops' } });
+        return byForm(keydesk, { actor_token, actor_token_type: `${TOKEN_TYPE}jwt` });
+      },
+    ],
   ],
   approval_pending: [
     [

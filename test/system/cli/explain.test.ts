@@ -280,6 +280,70 @@ describe('keydesk explain --grant', () => {
   });
 });
 
+describe('a request whose claims match a rule, and whose conditions do not hold', () => {
+  let folder: string;
+  const rule = 'deploy to staging';
+  const staging = claims({ build_branch: 'main' });
+  const logged = lineOf(
+    {
+      reason: 'no_matching_rule',
+      trace: [
+        {
+          ...{ rule, outcome: 'condition_unmet', checks: [], condition: 'team' },
+          ...{ reason: 'pipeline_not_in_team', team: 'platform' },
+        },
+      ],
+    },
+    { job: staging },
+  );
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'keydesk-conditions-'));
+    const conditional = EXAMPLE.replace(
+      '\ndatabases:',
+      '\nteams: { platform: 9d1d1c9e-6d3f-4b51-8f9c-0d0c5f8f7e21 }\n\ndatabases:',
+    ).replace(/(name: deploy to staging\n\s+match:\n)(\s+)/, '$1$2team: { name: platform }\n$2');
+    writeFileSync(join(folder, 'policy.yaml'), conditional);
+    writeFileSync(join(folder, 'line.json'), logged);
+    writeFileSync(join(folder, 'earlier.json'), refused(claims()));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const run = (command: string, ...args: readonly string[]) =>
+    runCli(command, args, { cwd: folder, env: { HOME: folder, KEYDESK_POLICY: '', GOOGLE_CLOUD_PROJECT: '' } });
+
+  it.each([[[]], [['--policy', 'policy.yaml']]])('is never called granted, with the options %j', async (options) => {
+    const { code, out } = await run('explain', ID, '--log', 'line.json', ...options);
+    expect(code).toBe(0);
+    expect(out).toContain(`Rule "${rule}": team does not hold: the pipeline does not belong to the team platform.`);
+    expect(out).toContain('Who can change it: an administrator of the team at Buildkite');
+    expect(out).not.toContain('granted');
+    const { out: json } = await run('explain', ID, '--log', 'line.json', '--json', ...options);
+    expect(JSON.parse(json)).toMatchObject({ sides: ['team', 'policy'], decision: { outcome: 'refused' } });
+  });
+
+  it('leads from its claims to the command that knows the conditions', async () => {
+    const { code, out } = await run('policy explain', '--policy', 'policy.yaml', '--claims', 'line.json');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^staging-config: granted if the conditions hold, /);
+    expect(out).toContain(`this request was refused. To see which condition did not hold, run: keydesk explain ${ID}`);
+    expect(out).toContain('The job gets also, if their conditions hold: staging-admin');
+    const claimed = ['pipeline=web', 'build_branch=main', 'build_source=webhook'].flatMap((one) => ['--claim', one]);
+    const { out: given } = await run('policy explain', '--policy', 'policy.yaml', 'staging-config', ...claimed);
+    expect(given).toContain('The claims alone do not decide.');
+    expect(given).toContain('keydesk explain REQUEST_ID');
+  });
+
+  it('names the conditions where only the policy of today has them', async () => {
+    const wider = join(folder, 'wider.yaml');
+    writeFileSync(wider, readFileSync(join(folder, 'policy.yaml'), 'utf8').replace('[main, ', '[main, "feature/*", '));
+    const { code, out } = await run('explain', ID, '--log', 'earlier.json', '--policy', 'wider.yaml');
+    expect(code).toBe(0);
+    expect(out).toContain(
+      'By wider.yaml, the claims of the job match, and these conditions decide:\n  if team is platform',
+    );
+    expect(out).not.toContain('granted');
+  });
+});
+
 describe('keydesk policy explain --claims', () => {
   const file = join(tmpdir(), `keydesk-claims-${process.pid}`);
   afterAll(() => rmSync(file, { force: true }));

@@ -19,7 +19,10 @@ const team = { name: 'platform', access: 'build_and_read' };
 const RULES = {
   approved: { approval },
   machine: { agent: { provider: 'aws', claims: { role: 'ci' } } },
+  again: { agent: { provider: 'aws', claims: { role: 'other' } } },
+  gce: { agent: { provider: 'gce', claims: { role: 'ci' } } },
   team: { match: { team } },
+  created: { match: { created_by: { team: 'platform' }, build_source: 'ui' } },
   both: { match: { team }, approval },
   elsewhere: { match: { pipeline_slug: 'other' }, approval },
 };
@@ -30,6 +33,7 @@ const credential = {
 
 const copy = (members: string[], access: 'read_only' | 'build_and_read') =>
   addCopy(undefined, { members, pipelines: { [PIPELINE_ID]: access }, paged: false }, NOW - 1_000);
+const NOBODY = { members: [], paged: false };
 const unblock = (unblocked_by: string): Unblock => ({
   ...{ job_id: 'unblock', step_key: 'approve', step_id: 'step', unblocked_by, unblocked_at: NOW - 1_000 },
 });
@@ -47,6 +51,11 @@ const KNOWN: Facts = {
 };
 const READ_ONLY = new Map([...KNOWN.teams, [PLATFORM, copy(['pat'], 'read_only')]]);
 
+const provider = (name: string) => ({
+  ...{ issuer: `https://${name}.example`, keys: `https://${name}.example/jwks`, audience: 'keydesk' },
+  ...{ algorithms: ['RS256'], claims: { role: { setBy: 'platform' } } },
+});
+
 function decideBy(names: readonly (keyof typeof RULES)[], changed: Partial<Facts>) {
   const parsed = parsePolicyData({
     version: 1,
@@ -54,12 +63,7 @@ function decideBy(names: readonly (keyof typeof RULES)[], changed: Partial<Facts
     audience: 'https://keydesk.acme.example',
     environments: { production: {} },
     teams: { managers: MANAGERS, platform: PLATFORM },
-    identityProviders: {
-      aws: {
-        ...{ issuer: 'https://aws.example', keys: 'https://aws.example/jwks', audience: 'keydesk' },
-        ...{ algorithms: ['RS256'], claims: { role: { setBy: 'platform' } } },
-      },
-    },
+    identityProviders: { aws: provider('aws'), gce: provider('gce') },
     credentials: { config: credential },
     rules: names.map((name) => {
       const { match = {}, ...rule } = { match: {}, ...RULES[name] };
@@ -106,7 +110,7 @@ describe('a decision by rules with conditions', () => {
       'approved',
       { teams: new Map() },
       { reason: 'conditions_unknown', unknown: 'team', team: 'managers' },
-      { outcome: 'condition_unknown', condition: 'approval', reason: 'team' },
+      { outcome: 'condition_unknown', condition: 'approval', reason: 'team', team: 'managers' },
     ],
     [
       'approved',
@@ -117,19 +121,42 @@ describe('a decision by rules with conditions', () => {
     [
       'machine',
       { agent: undefined },
-      { reason: 'agent_token_missing', provider: 'aws' },
+      { reason: 'agent_token_missing', providers: ['aws'] },
       { outcome: 'condition_unmet', condition: 'agent', reason: 'agent_token_missing' },
     ],
     [
       'both',
       { teams: READ_ONLY },
       { reason: 'no_matching_rule' },
-      { outcome: 'condition_unmet', condition: 'team', reason: 'team_access_too_low' },
+      { outcome: 'condition_unmet', condition: 'team', reason: 'team_access_too_low', team: 'platform' },
+    ],
+    [
+      'team',
+      { teams: new Map([...KNOWN.teams, [PLATFORM, addCopy(undefined, { ...NOBODY, pipelines: {} }, NOW - 1_000)]]) },
+      { reason: 'no_matching_rule' },
+      { outcome: 'condition_unmet', condition: 'team', reason: 'pipeline_not_in_team', team: 'platform' },
+    ],
+    [
+      'created',
+      { build: build({ creator: 'lee' }) },
+      { reason: 'no_matching_rule' },
+      { outcome: 'condition_unmet', condition: 'created_by', reason: 'creator_not_in_team', team: 'platform' },
+    ],
+    [
+      'approved',
+      { build: build({ unblocks: [unblock('lee')] }) },
+      { reason: 'approval_not_accepted', step: 'approve', problem: 'approver_not_in_team', team: 'managers' },
+      { outcome: 'condition_unmet', condition: 'approval', reason: 'approver_not_in_team', team: 'managers' },
     ],
   ] as const)('by the rule %s refuses, where %j differs', (rule, changed, refused, traced) => {
     expect(decideBy([rule], changed as Partial<Facts>)).toStrictEqual({
       ...{ outcome: 'refused', ...refused },
       trace: [{ rule, ...traced }],
     });
+  });
+
+  it('names each identity provider once whose token is missing, in the order of the rules', () => {
+    const judged = decideBy(['machine', 'elsewhere', 'gce', 'again'], { agent: undefined });
+    expect(judged).toMatchObject({ reason: 'agent_token_missing', providers: ['aws', 'gce'] });
   });
 });

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { type Refusal, toWireError } from '../../../../shared/core/oauth/refusal.ts';
+import type { RuleTrace } from '../../../../shared/core/policy/decide.ts';
 
 const CONTACT = 'https://wiki.acme.example/keydesk';
 const retryAfter = 30;
@@ -50,5 +51,30 @@ describe('a credential that is not granted', () => {
     const known = errorOf({ reason: 'no_matching_rule', trace: [] }, CONTACT);
     expect(errorOf({ reason: 'unknown_credential', trace: [] }, CONTACT)).toEqual(known);
     expect(known.description).toContain('keydesk policy explain');
+  });
+
+  it('has another where the claims match and a condition does not hold, which policy explain does not know', () => {
+    const unmet = (condition: 'team' | 'agent') => ({
+      ...{ rule: condition, outcome: 'condition_unmet' as const, checks: [], condition, reason: 'x' },
+    });
+    const elsewhere = { rule: 'other', outcome: 'claim_mismatch' as const, checks: [] };
+    const errorFor = (...trace: RuleTrace[]) => errorOf({ reason: 'no_matching_rule', trace }, CONTACT);
+    expect(errorFor(elsewhere)).toMatchObject({ error: 'invalid_target' });
+    const one = errorFor(elsewhere, unmet('team'));
+    expect(one).toMatchObject({ status: 400, error: 'access_denied' });
+    expect(one.description).toMatch(/its condition team does not hold.* keydesk explain .*Contact/);
+    expect(one.description).not.toContain('policy explain');
+    expect(errorFor(unmet('team'), unmet('agent'), unmet('team')).description).toContain('hold: agent, team.');
+  });
+
+  it('names the team that approves, and every provider whose token would do', () => {
+    const approval = { reason: 'approval_not_accepted', step: 'approve', trace: [] } as const;
+    const [named, unnamed] = ['release-managers', undefined].map((team) =>
+      errorOf({ ...approval, problem: 'approver_not_in_team', ...(team === undefined ? {} : { team }) }, CONTACT),
+    );
+    expect(named?.description).toContain('is not a member of release-managers.');
+    expect(unnamed?.description).toContain('is not a member of the team that approves.');
+    const missing = errorOf({ reason: 'agent_token_missing', providers: ['gce', 'eks'], trace: [] }, CONTACT);
+    expect(missing.description).toContain('from the identity provider gce or eks.');
   });
 });

@@ -10,7 +10,11 @@ import { type AuditLine, toAuditLine } from '../../../../shared/core/policy-anal
 import { explainJob } from '../../../../shared/core/policy-analysis/explain-job.ts';
 import { explanationLines } from '../../../../shared/core/policy-analysis/explanation-lines.ts';
 import { reasonLines } from '../../../../shared/core/policy-analysis/reason-lines.ts';
-import { explainFromLine, explainReason } from '../../../../shared/core/policy-analysis/refused-request.ts';
+import {
+  explainFromLine,
+  explainReason,
+  isByConditions,
+} from '../../../../shared/core/policy-analysis/refused-request.ts';
 import { toJobClaims } from '../../../../shared/core/policy-analysis/stated-job.ts';
 import { EVERY_REFUSAL } from '../../../fixtures/every-refusal.ts';
 import { claims } from '../../../fixtures/grants.ts';
@@ -34,13 +38,38 @@ function lineOf(refusal: Refusal): AuditLine {
   return toAuditLine(JSON.parse(written)) as AuditLine;
 }
 
+const BY_A_STRANGER: Refusal = {
+  ...{ reason: 'approval_not_accepted', step: 'approve', problem: 'approver_not_in_team', team: 'release-managers' },
+  trace: [],
+};
+
 function explained(refusal: Refusal): string[] {
   const line = lineOf(refusal);
   const byRules = explainFromLine(line);
   return [
-    ...reasonLines('ID', line, { ...explainReason(line), byRules: byRules !== undefined }),
-    ...(byRules ? explanationLines(byRules, { ...OPTIONS, pipelines: {} }) : []),
+    ...reasonLines('ID', line, { ...explainReason(line), byRules: byRules !== undefined && !isByConditions(line) }),
+    ...(byRules && !isByConditions(line) ? explanationLines(byRules, { ...OPTIONS, pipelines: {} }) : []),
   ];
+}
+
+/** Conditions that do not hold, of rules whose claims match. */
+const UNMET: readonly (readonly [condition: 'team' | 'created_by' | 'agent', reason: string, team?: string])[] = [
+  ['team', 'pipeline_not_in_team', 'platform'],
+  ['team', 'team_access_too_low', 'platform'],
+  ['created_by', 'creator_unverified'],
+  ['created_by', 'creator_not_in_team', 'managers'],
+  ['created_by', 'creator_unknown'],
+  ['agent', 'agent_of_other_provider'],
+  ['agent', 'agent_claims_differ'],
+  ['agent', 'a_reason_of_a_later_version'],
+];
+
+function unmet(...reasons: typeof UNMET): Refusal {
+  const trace = reasons.map(([condition, reason, team], index) => ({
+    ...{ rule: `deploy ${index + 1}`, outcome: 'condition_unmet' as const, checks: [], condition, reason },
+    ...(team !== undefined && { team }),
+  }));
+  return { reason: 'no_matching_rule', trace };
 }
 
 const WEB = { pipeline_id: `${policy.pipelines.web}`, pipeline_slug: 'web' };
@@ -121,6 +150,9 @@ it('says of each reason when it happens, what to do and who can, and of each cla
       return [`# ${title}`, ...explanationLines(explainJob(read, job.claims, credential), OPTIONS)];
     }),
     ...EVERY_REFUSAL.map((refusal) => [`# ${refusal.reason}`, ...explained(refusal)]),
+    ...UNMET.map((one) => [`# a condition: ${one[1]}`, ...explained(unmet(one))]),
+    ['# conditions of two rules', ...explained(unmet(...UNMET.filter(([, reason]) => /not_in|differ/.test(reason))))],
+    ['# an approval by a stranger', ...explained(BY_A_STRANGER)],
   ];
   const golden = `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
   expect(golden).not.toMatch(/`|undefined|\]\(/);
