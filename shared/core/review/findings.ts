@@ -103,8 +103,9 @@ export function findingsOf(evidence: Evidence): Finding[] {
     ...ofRows('overdue', ({ outcome, state, expires_at }) =>
       outcome === 'overdue' ? `${state}, its tokens expired at ${expires_at}` : undefined,
     ),
-    ...ofRows('break_glass', ({ conditions, credential }) =>
-      conditions?.approval?.break_glass
+    // A request that was blocked or cut off leaves a grant of which no token ever left.
+    ...ofRows('break_glass', ({ conditions, credential, issued_at }) =>
+      conditions?.approval?.break_glass && issued_at !== null
         ? `${credential}, approved by ${conditions.approval.approved_by} at ${conditions.approval.approved_at}: ${conditions.approval.reason}`
         : undefined,
     ),

@@ -177,14 +177,30 @@ const CELLS: readonly ((row: GrantRow) => string)[] = [
   ({ access_ended_at, expires_at }) =>
     access_ended_at ? toWholeSeconds(access_ended_at) : `until ${toWholeSeconds(expires_at)}`,
   ({ grant_id }) => grant_id,
+  approvalOf,
 ];
+
+/** Such as `approved by UUID, 14:03`; with the day where it is another than the grant's. */
+function approvalOf({ conditions, created_at }: GrantRow): string {
+  const approval = conditions?.approval;
+  if (!approval) return '';
+  const { approved_by, approved_at } = approval;
+  const at =
+    approved_at.slice(0, 10) === created_at.slice(0, 10) ? approved_at.slice(11, 16) : toWholeSeconds(approved_at);
+  return `approved by ${approved_by}, ${at}`;
+}
 
 function grantLines({ grants }: Review): string[] {
   const inOrder = [...grants].sort((one, other) => Date.parse(one.created_at) - Date.parse(other.created_at));
   const shown = inOrder.slice(0, MOST);
   const rows = shown.map((row) => CELLS.map((cell) => visible(cell(row))));
   const widths = CELLS.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
-  const lines = rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  '));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
   const more = grants.length - shown.length;
   return more > 0 ? [...lines, `and ${more} more: --csv FILE has all of them`] : lines;
 }

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { toLogEntry } from '../../../../shared/core/policy-history/log-entry.ts';
 import { reviewCsv } from '../../../../shared/core/review/csv-rows.ts';
 import { type Review, reviewOf } from '../../../../shared/core/review/review.ts';
+import type { GrantRow } from '../../../../shared/core/review/row.ts';
 import { reviewLines } from '../../../../shared/core/review/text.ts';
 import { Touches } from '../../../../shared/core/review/touches.ts';
 import {
@@ -33,6 +34,14 @@ import {
 } from '../../../fixtures/review-world.ts';
 import { DOCUMENTS, touchEntry } from '../../../fixtures/touches.ts';
 
+const approvedAt = (at: number): GrantRow['conditions'] => ({
+  ...{ team: null, created_by: null, agent: null },
+  approval: {
+    ...{ step_key: 'approve', job_id: ACT, approved_by: '0184990a-4782-42b5-afc1-16715b10b8ee', approved_at: iso(at) },
+    ...{ team_id: ACT, read_at: iso(at), reason: null, break_glass: false },
+  },
+});
+
 function everything(): Review {
   const forged = grant(9, FROM + 9 * DAY, { rule: 'deploy to production' });
   const production = grant(5, FROM + 5 * DAY, {
@@ -50,7 +59,8 @@ function everything(): Review {
     grant(2, FROM + 2 * DAY, admin),
     { ...grant(3, FROM + 3 * DAY, admin), ...expired(grant(3, FROM + 3 * DAY), 'kill_switch'), kill_switch_id: ACT },
     { ...grant(4, FROM + 4 * DAY), ...expired(grant(4, FROM + 4 * DAY)) },
-    production,
+    { ...production, conditions: approvedAt(FROM + 5 * DAY - 60_000) },
+    grant(10, FROM + 10 * DAY, { conditions: approvedAt(FROM + 10 * DAY + 60_000) }),
     grant(6, AS_OF - HOUR, {
       state: 'active',
       ended_at: null,

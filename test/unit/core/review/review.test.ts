@@ -112,6 +112,18 @@ const FINDINGS: Readonly<Record<FindingCode, () => Parameters<typeof reviewOf>[0
 };
 
 describe('what is to be explained', () => {
+  it('is no grant for emergencies of which no token was issued', () => {
+    const blocked = {
+      conditions: brokenGlass(FROM + DAY),
+      state: 'expired',
+      issued_at: null,
+      tokens_issued: 0,
+    } as const;
+    const review = reviewOf(completeInput([{ ...grant(3, FROM + DAY), ...expired(grant(3, FROM + DAY)), ...blocked }]));
+    expect(codes(review)).not.toContain('break_glass');
+    expect(review.grants).toMatchObject([{ outcome: 'unissued', conditions: { approval: { break_glass: true } } }]);
+  });
+
   it.each(Object.keys(FINDING_CODES) as FindingCode[])('%s', (code) => {
     const review = reviewOf(FINDINGS[code]());
     expect(codes(review)).toEqual([code]);
