@@ -26,15 +26,22 @@ export function historyOf(grant: GrantDetails, reach: Reach, now: string): Histo
   };
 }
 
-/** @param show a person by the UUID, for people */
+/** What to write in place of a UUID. */
+export interface Names {
+  readonly person: (id: string) => string;
+  readonly team: (id: string) => string;
+}
+
+const NO_NAMES: Names = { person: (id) => id, team: (id) => id };
+
 export function historyLines(
   { grant, latency, reach, log_queries, not_known }: History,
-  show: (id: string) => string = (id) => id,
+  names: Names = NO_NAMES,
 ): string[] {
   return [
     `Grant ${grant.grant_id}: ${grant.state}`,
     ...section('Job', jobLines(grant)),
-    ...section('Basis', basisLines(grant, show)),
+    ...section('Basis', basisLines(grant, names)),
     ...section('Could reach', [...reach.lines]),
     ...section('Tokens', tokenLines(grant)),
     ...section('End', [...endLines(grant), ...latencyLines(grant, latency)]),
@@ -61,7 +68,7 @@ function jobLines({ job }: GrantDetails): string[] {
 
 function basisLines(
   { credential, environment, rule, policy_sha256, conditions, superseded, created_at, requested_at }: GrantDetails,
-  show: (id: string) => string,
+  names: Names,
 ) {
   return [
     ...fields([
@@ -72,28 +79,30 @@ function basisLines(
       ['first requested', created_at],
       ['last requested', requested_at],
     ]),
-    ...(conditions ? conditionLines(conditions, show) : []),
+    ...(conditions ? conditionLines(conditions, names) : []),
     ...superseded.map(
       (earlier) =>
-        `Tokens until ${earlier.expires_at} were issued by the rule ${earlier.rule} of the policy ${earlier.policy_sha256}${earlier.approved_by === null ? '' : `, approved by ${show(earlier.approved_by)}`}.`,
+        `Tokens until ${earlier.expires_at} were issued by the rule ${earlier.rule} of the policy ${earlier.policy_sha256}${earlier.approved_by === null ? '' : `, approved by ${names.person(earlier.approved_by)}`}.`,
     ),
   ];
 }
 
 function conditionLines(
   { team, created_by, approval, agent }: NonNullable<GrantDetails['conditions']>,
-  show: (id: string) => string,
+  { person, team: teamNamed }: Names,
 ): string[] {
   return [
-    ...(team ? [`The pipeline belongs to the team ${team.id} with ${team.access}, as read at ${team.read_at}.`] : []),
+    ...(team
+      ? [`The pipeline belongs to the team ${teamNamed(team.id)} with ${team.access}, as read at ${team.read_at}.`]
+      : []),
     ...(created_by
       ? [
-          `${show(created_by.user_id)} started the build, a member of the team ${created_by.team_id} as read at ${created_by.read_at}.`,
+          `${person(created_by.user_id)} started the build, a member of the team ${teamNamed(created_by.team_id)} as read at ${created_by.read_at}.`,
         ]
       : []),
     ...(approval
       ? [
-          `${show(approval.approved_by)} unblocked ${approval.step_key} at ${approval.approved_at}, a member of the team ${approval.team_id} as read at ${approval.read_at}.`,
+          `${person(approval.approved_by)} unblocked ${approval.step_key} at ${approval.approved_at}, a member of the team ${teamNamed(approval.team_id)} as read at ${approval.read_at}.`,
           ...(approval.break_glass ? ['It is break-glass access.'] : []),
           ...(approval.reason === null ? [] : [`The build states the reason: ${approval.reason}`]),
         ]
@@ -114,23 +123,32 @@ export function peopleIn({ conditions, superseded }: GrantDetails): string[] {
   return [...named, ...superseded.map(({ approved_by }) => approved_by)].filter((id) => typeof id === 'string');
 }
 
-function tokenLines({ tokens, tokens_issued, issued_at, access_ended_at }: GrantDetails): string[] {
+function tokenLines(grant: GrantDetails): string[] {
+  const { tokens, tokens_issued, issued_at, access_ended_at } = grant;
   return [
     issued_at === null
       ? 'None was issued.'
       : `${tokens_issued} issued, the last at ${issued_at}. On record by SHA-256:`,
     ...tokens.map(({ sha256, expires_at }) => {
       const ended = access_ended_at !== null && access_ended_at < expires_at;
-      return `${sha256}  ${ended ? `access ended at ${access_ended_at}, before it expired at` : 'expires at'} ${expires_at}`;
+      return `${sha256}  ${ended ? `access ended at ${access_ended_at}, before it expired at` : acceptedWords(grant, expires_at)} ${expires_at}`;
     }),
   ];
+}
+
+/** A Firebase token lives for an hour by itself. The rules look at the grant, which ends earlier. */
+function acceptedWords(grant: GrantDetails, tokenExpiresAt: string): string {
+  const until = grant.expires_at;
+  return grant.kind === 'firestore' && tokenExpiresAt > until
+    ? `the rules accept it until ${until}; the token itself expires at`
+    : 'expires at';
 }
 
 function endLines(grant: GrantDetails): string[] {
   const { state, revocation, ended_at, ended_by, expires_at } = grant;
   return [
     ended_at === null
-      ? `It has not ended. No token of it lives longer than ${expires_at}.`
+      ? `It has not ended. No token of it is accepted after ${expires_at}.`
       : `It ended at ${ended_at}: ${ended_by === null ? 'by what is not on record' : END_CAUSES[ended_by]}. Nothing was issued from then on.`,
     ...killSwitchLines(grant),
     ...(ended_at !== null && revocation === 'expiry' && state !== 'expired'

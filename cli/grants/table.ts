@@ -35,13 +35,20 @@ const NARROW: readonly Column[] = [
 ];
 
 /**
- * A line of headings, and one for each grant; none for no grant. Long names are cut.
+ * A line of headings, and one for each grant; none for no grant. Long names are cut. A wide table says who approved, where somebody did.
  * @param columns of the terminal
+ * @param show a person by the UUID
  */
-export function tableLines(grants: readonly GrantSummary[], columns: number): string[] {
+export function tableLines(
+  grants: readonly GrantSummary[],
+  columns: number,
+  show: (id: string) => string = (id) => id,
+): string[] {
   if (grants.length === 0) return [];
   const isWide = columns >= WIDE;
-  const shown = isWide ? TABLE : NARROW;
+  const approved = grants.some((grant) => approverOf(grant) !== undefined);
+  const approvedBy: Column = ['APPROVED BY', (grant) => nameOf(approverOf(grant), show)];
+  const shown = isWide ? [...TABLE, ...(approved ? [approvedBy] : [])] : NARROW;
   const longest = isWide ? LONGEST.wide : LONGEST.narrow;
   const rows = [
     shown.map(([heading]) => heading),
@@ -54,6 +61,15 @@ export function tableLines(grants: readonly GrantSummary[], columns: number): st
       .join('  ')
       .trimEnd(),
   );
+}
+
+/** The UUID of the Buildkite user. */
+export function approverOf({ conditions }: GrantSummary): string | undefined {
+  return conditions?.approval?.approved_by;
+}
+
+function nameOf(id: string | undefined, show: (id: string) => string): string {
+  return id === undefined ? '-' : show(id);
 }
 
 /** One grant as one line, without when it began. */

@@ -5,10 +5,11 @@ import type { GrantList } from '../../../shared/core/operator-api/grant-list.ts'
 import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
 import { visible } from '../../../shared/core/policy/visible-text.ts';
 import { plural } from '../../../shared/core/policy-history/words.ts';
+import { readPeople } from '../../buildkite-people.ts';
 import { readFilters, withPeriod } from '../../grants/filters.ts';
 import { whyNoEvidence } from '../../grants/nothing-found.ts';
 import { readAllGrants, summaryLine } from '../../grants/pages.ts';
-import { tableLines } from '../../grants/table.ts';
+import { approverOf, tableLines } from '../../grants/table.ts';
 import { impersonateOption, openOperatorApi, readerOption, reportFailures } from '../../operator-api.ts';
 import { examples } from '../../options.ts';
 import { EXIT, note, print, printJson, warn } from '../../terminal.ts';
@@ -42,13 +43,17 @@ Exit code 1: nothing was found and that proves nothing, because a name is not kn
       const noEvidence = found.grants.length > 0 ? [] : await whyNoEvidence(call, found);
       if (noEvidence.length > 0) process.exitCode = EXIT.failure;
       if (json) printJson(found);
-      else showList(found);
+      else await showList(found);
       for (const line of noEvidence) warn(line);
     }),
   );
 
-function showList(found: Omit<GrantList, 'next_cursor'>): void {
-  for (const line of tableLines(found.grants, process.stdout.columns ?? Number.POSITIVE_INFINITY)) print(line);
+async function showList(found: Omit<GrantList, 'next_cursor'>): Promise<void> {
+  const approvers = found.grants.flatMap((grant) => approverOf(grant) ?? []);
+  const organization = String(found.grants[0]?.job.organization_slug ?? '');
+  const { show, hint } = await readPeople(organization, approvers);
+  for (const line of tableLines(found.grants, process.stdout.columns ?? Number.POSITIVE_INFINITY, show)) print(line);
+  if (hint !== undefined) note(hint);
   for (const line of unreadableLines(found.unreadable)) warn(line);
   note(summaryLine({ ...found, count: found.grants.length }));
   for (const line of hints(found)) note(line);

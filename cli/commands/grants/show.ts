@@ -2,6 +2,7 @@
 
 import { Command } from '@commander-js/extra-typings';
 import { READER_ROUTES } from '../../../shared/core/operator-api/reader.ts';
+import type { ReadPolicy } from '../../../shared/core/policy/parse-yaml.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { API_TOKEN_VARIABLE } from '../../api-token.ts';
 import { readPeople } from '../../buildkite-people.ts';
@@ -51,10 +52,16 @@ People are shown by UUID. Their names too, if ${API_TOKEN_VARIABLE} is a Buildki
       const history = historyOf(grant, reachOf(grant, given), new Date(systemClock.now()).toISOString());
       if (json) return printJson(history);
       const people = await readPeople(String(grant.job.organization_slug), peopleIn(grant));
-      for (const line of historyLines(history, people.show)) print(line);
+      for (const line of historyLines(history, { person: people.show, team: teamNames(given?.policy) })) print(line);
       if (people.hint !== undefined) note(people.hint);
     }),
   );
+
+/** A team's name in the policy with the UUID, or the UUID alone. */
+function teamNames(read: ReadPolicy | undefined): (id: string) => string {
+  const names = new Map(Object.entries(read?.policy.teams ?? {}).map(([name, id]) => [id, name]));
+  return (id) => (names.has(id) ? `${names.get(id)} (${id})` : id);
+}
 
 async function idOfToken(call: ReaderApi, token_sha256: string): Promise<string> {
   const { grants, unreadable } = await call('listGrants', { query: { token_sha256, state: 'all' } });

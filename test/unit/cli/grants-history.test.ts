@@ -108,6 +108,26 @@ it('tells the history of each grant', () => {
   expect(golden).toBe(readFileSync(GOLDEN, 'utf8'));
 });
 
+it('names people and teams where their names are known', () => {
+  const grant = CASES['firestore, approved in an emergency, on a machine'];
+  if (!grant) throw new Error('no such case');
+  const history = historyOf(grant, reachOf(grant, undefined), '');
+  const lines = historyLines(history, { person: (id) => `person ${id}`, team: (id) => `named ${id}` }).join('\n');
+  expect(lines).toContain('the team named team-1 with build_and_read');
+  expect(lines).toContain('person anne started the build, a member of the team named team-2');
+  expect(lines).toContain('person bert unblocked approve at');
+});
+
+it('says of a Firebase token until when the rules accept it, and when it expires', () => {
+  const grant = detailsOf(grantIn('active', 'firestore'));
+  const later = { ...grant, tokens: grant.tokens.map((one) => ({ ...one, expires_at: '2026-09-21T15:13:20.000Z' })) };
+  const lines = historyLines(historyOf(later, reachOf(later, undefined), '')).join('\n');
+  expect(lines).toContain(
+    `the rules accept it until ${grant.expires_at}; the token itself expires at 2026-09-21T15:13:20.000Z`,
+  );
+  expect(lines).toContain(`No token of it is accepted after ${grant.expires_at}.`);
+});
+
 describe('the end of access', () => {
   it.each(KINDS)('is stated as in the record: %s', (kind) => {
     const of = (state: (typeof STATES)[number]) => {

@@ -52,6 +52,34 @@ describe('the table', () => {
   });
 });
 
+describe('who approved', () => {
+  const approved = {
+    ...active,
+    conditions: {
+      ...{ team: null, created_by: null, agent: null },
+      approval: {
+        ...{ step_key: 'approve', job_id: 'block', approved_by: 'mira', approved_at: NOW, team_id: 'managers' },
+        ...{ read_at: NOW, reason: null, break_glass: false },
+      },
+    },
+  } as Grant;
+  const table = (columns: number, ...grants: Grant[]) =>
+    tableLines(
+      grants.map((grant) => toGrantSummary(grant, NOW)),
+      columns,
+      (id) => `Mira Roth (${id})`,
+    );
+
+  it('is in a wide table where somebody did, and nowhere else', () => {
+    const [heading, first, second] = table(200, approved, active);
+    expect(heading).toMatch(/ {2}ACCEPTED UNTIL +APPROVED BY$/);
+    expect(first).toMatch(/Z +Mira Roth \(mira\)$/);
+    expect(second).toMatch(/Z +-$/);
+    expect(table(200, active).join('\n')).not.toContain('APPROVED BY');
+    expect(table(80, approved).join('\n')).not.toMatch(/APPROVED BY|mira/);
+  });
+});
+
 it('shows characters that would hide or reorder a line', () => {
   const summary = toGrantSummary(grantIn('active', 'firestore'), NOW);
   const hostile = { ...summary, job: { ...summary.job, step_key: 'deploy\u202e\u001b[2J' } };
