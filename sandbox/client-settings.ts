@@ -1,6 +1,6 @@
 // The environment variables that point each client at the sandbox: one table for `npm start -- --shell` and docs/CLIENTS.md.
 
-import { PERSONAL_API_TOKEN } from './fakes/buildkite/rest-api.ts';
+import { PEOPLE_API_TOKEN } from './fakes/buildkite/teams.ts';
 
 /** Where the sandbox's servers are, and the files that clients need. */
 export interface SandboxPlaces {
@@ -72,8 +72,8 @@ export const CLIENT_SETTINGS: readonly ClientSetting[] = [
   {
     client: 'keydesk',
     variable: 'BUILDKITE_API_TOKEN',
-    meaning: 'an API token with `read_organizations` and `read_pipelines`',
-    value: () => PERSONAL_API_TOKEN,
+    meaning: 'an API token with `read_organizations`, `read_pipelines` and `read_teams`',
+    value: () => PEOPLE_API_TOKEN,
   },
   {
     client: 'all',

@@ -39,6 +39,12 @@ export function plainDocument(body: string): string {
   return JSON.stringify(Object.fromEntries(plain));
 }
 
+/** A response of Google's with the status of its error alone: the emulator's message names lines of the rules. */
+export function statusOfError({ status, body }: CurlResponse): CurlResponse {
+  const { error } = parse(body) as { error?: { status?: string } };
+  return { status, body: error?.status ?? body };
+}
+
 export function hideTokens(body: string): string {
   return body.replace(/"access_token":"([^"]{0,12})[^"]*"/, '"access_token":"$1…"');
 }

@@ -1,7 +1,7 @@
 // The demo: one job from its start to its end, with real curl. The job requests credentials and uses them, also where it may
 // not. Then it finishes, and its credentials end. Each step compares the response with the expected one.
 
-import { type CurlResponse, curl, parse, plainDocument } from './curl.ts';
+import { type CurlResponse, curl, parse, plainDocument, statusOfError } from './curl.ts';
 import { type Environment, LEDGER } from './environment.ts';
 import { lineOf } from './function-log.ts';
 import { notify } from './notify.ts';
@@ -72,7 +72,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
     'status 200': read.status === 200,
     'what was written': read.body.includes('"replicas"'),
   });
-  const elsewhere = await use('customers/1');
+  const elsewhere = statusOfError(await use('customers/1'));
   step(
     'The same token and another collection: denied, because the policy opens config/ and not customers/',
     useShown('customers/1'),
@@ -81,7 +81,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
       'status 403': elsewhere.status === 403,
     },
   );
-  const grantDocument = await use(`keydesk_grants/${grant_id}`);
+  const grantDocument = statusOfError(await use(`keydesk_grants/${grant_id}`));
   step('The same token and the record of its own grant: denied too', useShown('keydesk_grants/$GRANT'), grantDocument, {
     'status 403': grantDocument.status === 403,
   });
@@ -182,7 +182,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
     },
   );
 
-  const afterwards = await use('config/web');
+  const afterwards = statusOfError(await use('config/web'));
   step('The same Firestore request with the same token: denied at once', useShown('config/web'), afterwards, {
     'status 403': afterwards.status === 403,
   });
@@ -194,7 +194,7 @@ export async function runDemo(environment: Environment, onStep: (step: Step) => 
   const swept = await curl('-X', 'POST', `${environment.sweep.url}/`);
   const pool = (parse(swept.body).pools as Record<string, Record<string, unknown>> | undefined)?.['staging-admin'];
   step(
-    'The sweep runs each minute. It enables the account again when its token has expired, not before',
+    'The sweep runs each minute in a deployment. It enables the account again when its token has expired, not before',
     'curl -X POST $SWEEP/',
     swept,
     {

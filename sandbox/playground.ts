@@ -2,6 +2,7 @@
 // to paste. It does not check what Keydesk makes of a job, so mistakes can be tried.
 
 import { MATCHABLE_CLAIMS } from '../shared/core/policy/claims.ts';
+import { needsBuild } from '../shared/core/policy/conditions.ts';
 import { type StartedJob, startExampleJob } from './build-of-job.ts';
 import type { Environment } from './environment.ts';
 import { type ExampleJob, exampleJobFor } from './example-job.ts';
@@ -17,6 +18,7 @@ const CHOICES = [
   'audience',
   'lifetime',
   'credential',
+  'reason',
   'organization_slug',
   ...MATCHABLE_CLAIMS.filter((claim) => claim !== 'job_id'),
 ];
@@ -24,7 +26,7 @@ const CHOICES = [
 export interface Playground {
   /**
    * POST starts a job: form-encoded claims, `audience` and `lifetime`; `credential=NAME` starts one that gets it, once what its rule
-   * demands of people and machines is there.
+   * demands of people and machines is there. `reason` is the one that its build states for break-glass access; empty for none.
    */
   readonly jobsUrl: string;
   close(): Promise<void>;
@@ -40,15 +42,17 @@ export async function openPlayground(
 
   const start = async ({ body }: LocalRequest): Promise<LocalResponse> => {
     const form = Object.fromEntries(new URLSearchParams(body));
-    const { audience, lifetime = TOKEN_LIFETIME, credential, ...claims } = form;
+    const { audience, lifetime = TOKEN_LIFETIME, credential, reason, ...claims } = form;
     const unknown = Object.keys(claims).filter((claim) => !CHOICES.includes(claim) && !/^agent_tag:./.test(claim));
     if (unknown.length > 0)
       return refuse(400, `${unknown.join(', ')} cannot be chosen, only ${CHOICES.join(', ')}, agent_tag:NAME`);
     if (!/^\d{1,6}$/.test(lifetime)) return refuse(400, 'lifetime must be a number of seconds');
     const example = credential === undefined ? defaults : exampleJobFor(policy, credential);
     if (!example) return refuse(400, `credential: no rule of the policy grants ${credential}`);
+    if (reason !== undefined && !needsBuild(example.conditions))
+      return refuse(400, 'reason: the rule of this job asks nothing about its build');
     const chosen = Object.fromEntries(Object.entries(claims).map(toClaim));
-    const started = await startExampleJob(environment, example, chosen);
+    const started = await startExampleJob(environment, example, chosen, reasonOf(reason));
     const { job } = started;
     jobs.set(job.id, started);
     const jobToken = await buildkite.jobToken(job, {
@@ -92,6 +96,11 @@ export async function openPlayground(
     return act === 'finish' ? webhookLine(buildkite.event(started.job)) : unblock(started, request);
   });
   return { jobsUrl: `${server.url}/jobs`, close: server.close };
+}
+
+function reasonOf(reason: string | undefined): Parameters<typeof startExampleJob>[3] {
+  if (reason === undefined) return {};
+  return { metaData: reason === '' ? {} : { 'break-glass-reason': reason } };
 }
 
 /** An empty value leaves the claim out, as if the job had not requested it. */

@@ -51,7 +51,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
   print(
     "Keydesk's sandbox: the functions, Google's emulators, a fake Buildkite and a fake Google, on this machine only.",
   );
-  print(`${stopHint}.`);
+  if (!once) print(`${stopHint}.`);
   const folder = mkdtempSync(join(tmpdir(), 'keydesk-sandbox-'));
   const logFile = join(folder, 'functions.log');
   const openJobs = (environment: Environment) =>
@@ -66,7 +66,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
 
   const session = async () => {
     const environment = await opening;
-    for (const line of addressLines(environment, play)) print(line);
+    for (const line of addressLines(environment, { play, once })) print(line);
     // With --once, the file is gone before anybody can read it.
     print(once ? '' : `The functions log to ${logFile}\n`);
     if (shell) return runShell(environment);
@@ -126,7 +126,7 @@ export async function runSandbox(options: SandboxOptions, deps: typeof real = re
 const PLAYED_PROJECTS = { demo: 'acme-staging', approvals: 'acme-production' } as const;
 
 /** The addresses, by the names that the demo uses. */
-function addressLines(environment: Environment, play: SandboxOptions['play']): string[] {
+function addressLines(environment: Environment, { play, once }: Pick<SandboxOptions, 'play' | 'once'>): string[] {
   const { token, webhook, sweep, reader, admin, google, firestoreHost, firestoreStartedBy } = environment;
   const shown = play && `/v1/projects/${PLAYED_PROJECTS[play]}/databases/(default)/documents`;
   const [name, path] = shown === undefined ? ['FIRESTORE', ''] : ['DOCUMENTS', shown];
@@ -139,17 +139,17 @@ function addressLines(environment: Environment, play: SandboxOptions['play']): s
     `ADMIN      ${admin.url}   the function admin, with which people end access`,
     `${name}  http://${firestoreHost}${path}   Google's Firestore emulator (${firestoreStartedBy})`,
     `GOOGLE     ${google.url}   a fake of IAM, Cloud Storage and other Google APIs`,
-    ...conditionLines(environment),
+    ...conditionLines(environment, once),
   ];
 }
 
 /** Who meets the conditions of rules. */
-function conditionLines({ policy, buildkite, machines }: Environment): string[] {
+function conditionLines({ policy, buildkite, machines }: Environment, once: boolean): string[] {
   const [provider] = Object.keys(policy.identityProviders);
   return [
     ...(Object.keys(policy.teams).length > 0
       ? [
-          `BUILDKITE  ${buildkite.url}   a fake of Buildkite. Alice starts builds and Bob approves them: both are in every team of the policy. Carol is in none. Call the sweep once an hour: it reads the teams`,
+          `BUILDKITE  ${buildkite.url}   a fake of Buildkite. Alice starts builds and Bob approves them: both are in every team of the policy. Carol is in none${once ? '' : '. Call the sweep once an hour: it reads the teams'}`,
         ]
       : []),
     ...(provider === undefined ? [] : [`MACHINE    ${machines.tokenUrlOf(provider)}   issues tokens of the machine`]),

@@ -45,8 +45,15 @@ export function writeShellCommands(folder: string, environment: Environment, { j
     'unblock',
     '# unblock [by=bob|alice|carol]',
     `. ${quoted(job)}`,
-    `${CURL} -X POST -d "$1" ${jobsUrl}/$BUILDKITE_JOB_ID/unblock | sh`,
-    'echo',
+    '# What is refused comes as a line of shell that says why, so curl says nothing.',
+    `answer=$(curl -s --fail-with-body -X POST -d "$1" ${jobsUrl}/$BUILDKITE_JOB_ID/unblock)`,
+    'code=$?',
+    `printf '%s\\n' "$answer" | sh`,
+    'case $code in',
+    '0) echo ;;',
+    '22) exit 1 ;;',
+    '*) echo "the sandbox does not respond: curl ended with $code" >&2; exit 1 ;;',
+    'esac',
   );
   const [provider] = Object.keys(policy.identityProviders);
   if (provider !== undefined)

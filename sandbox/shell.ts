@@ -187,11 +187,24 @@ function introduction(policy: Policy, first: string, hasTls: boolean): string[] 
     '  The variables of gcloud, gsutil, Terraform, Node, Python, Go and Java: docs/CLIENTS.md',
     ...(hasTls ? [] : ['  openssl is missing, so gsutil, Java and Firestore over gRPC do not work here.']),
     '',
-    'Three things to try:',
-    `  curl -sS -X POST -H "Authorization: Bearer $JOB_TOKEN" $KEYDESK/token/${first}`,
-    '  gcloud auth application-default print-access-token',
-    `  finish-job; buildkite-agent oidc request-token --audience ${policy.audience}`,
+    'Things to try:',
+    ...thingsToTry(policy).map((line) => `  ${line}`),
     '',
+  ];
+}
+
+/** For the job that runs: what its rule demands of people and of a machine comes before the credential. */
+export function thingsToTry(policy: Policy): string[] {
+  const [first = Object.keys(policy.credentials)[0] ?? 'none', example] = firstExample(policy) ?? [];
+  const { approval, agent } = example?.conditions ?? {};
+  const machine = agent ? ` -H "Keydesk-Actor-Token: $(machine-token ${agent.provider})"` : '';
+  return [
+    ...(approval ? ['unblock'] : []),
+    ...(agent ? [`machine-token ${agent.provider}`] : []),
+    `curl -sS -X POST -H "Authorization: Bearer $JOB_TOKEN"${machine} $KEYDESK/token/${first}`,
+    // Its credential file has no token of the machine.
+    ...(agent ? [] : ['gcloud auth application-default print-access-token']),
+    `finish-job; buildkite-agent oidc request-token --audience ${policy.audience}`,
   ];
 }
 
@@ -203,6 +216,9 @@ function conditionLines({ rules, identityProviders }: Policy): string[] {
           '  unblock [by=NAME]            unblocks the step that the job waits for. Bob does unless you say by=alice, who',
           '                               started the build, or by=carol, who is in no team',
         ]
+      : []),
+    ...(rules.some(({ conditions }) => conditions.approval?.use === 'break-glass')
+      ? ['  start-job ... reason=TEXT    states another reason for break-glass access; reason= states none']
       : []),
     ...(Object.keys(identityProviders).length > 0
       ? ['  machine-token [PROVIDER]     prints a token of the machine, for the header Keydesk-Actor-Token']

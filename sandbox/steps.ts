@@ -1,11 +1,12 @@
 // The steps of what the sandbox plays: each compares a response with the expected one.
 
-import { type CurlResponse, hideTokens, parse } from './curl.ts';
+import { hideTokens, parse } from './curl.ts';
 
 export interface Step {
   readonly title: string;
   readonly shown: string;
-  readonly status: number;
+  /** Of an HTTP response, or `exit 1` of a command. */
+  readonly status: number | string;
   readonly body: string;
   /** The message of the request's log line, where the log says more than the response. */
   readonly logged?: string;
@@ -17,7 +18,7 @@ export interface StepReport {
   readonly title: string;
   /** The request, as a person writes it. */
   readonly shown: string;
-  readonly response: CurlResponse;
+  readonly response: Pick<Step, 'status' | 'body'>;
   /** What must be true, by its name. */
   readonly expected: Readonly<Record<string, boolean>>;
   /** A line of the functions' log. */

@@ -84,7 +84,8 @@ async function playLostWebhook(play: Play): Promise<void> {
   const swept = await curl('-X', 'POST', `${sweep.url}/`);
   const line = await lineWith(environment, '"build.unblocked"', String(parse(swept.body).request_id));
   play.report({
-    title: 'The sweep runs each minute. It looks up builds at Buildkite for which jobs wait, and finds the approval',
+    title:
+      'The sweep runs each minute in a deployment. It looks up builds at Buildkite for which jobs wait, and finds the approval',
     shown: 'curl -X POST $SWEEP/',
     response: swept,
     expected: {

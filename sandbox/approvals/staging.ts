@@ -26,7 +26,7 @@ export async function playTeam(play: Play): Promise<void> {
     shown: requestShown(OF_TEAM),
     response: foreign,
     expected: {
-      ...isRefused(foreign, 'invalid_target'),
+      ...isRefused(foreign, 'access_denied'),
       'the reason in the log': line.includes('"pipeline_not_in_team"'),
     },
     line,
@@ -54,7 +54,7 @@ export async function playMachine(play: Play): Promise<void> {
     shown: WITH_MACHINE,
     response: elsewhere,
     expected: {
-      ...isRefused(elsewhere, 'invalid_target'),
+      ...isRefused(elsewhere, 'access_denied'),
       'the reason in the log': line.includes('"agent_claims_differ"'),
     },
     line,

@@ -2,6 +2,9 @@
 // policy is issued to a job that meets the conditions of a rule, and the printed lines run an approval by hand.
 
 import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { runApprovals } from '../../../sandbox/approvals/run-approvals.ts';
@@ -11,6 +14,7 @@ import { exampleJobFor } from '../../../sandbox/example-job.ts';
 import { policyLines } from '../../../sandbox/lines.ts';
 import { openPlayground, type Playground } from '../../../sandbox/playground.ts';
 import { type IssuedOnce, issueEach } from '../../../sandbox/policy-run.ts';
+import { writeShellCommands } from '../../../sandbox/shell-commands.ts';
 import type { Step } from '../../../sandbox/steps.ts';
 import { writePlaysPolicy } from '../../fixtures/plays-policy.ts';
 
@@ -56,13 +60,13 @@ describe('the sandbox with approvals', () => {
       // The webhook is lost, and the sweep finds the approval.
       ...[PENDING, [200], GRANTED],
       // Of the team, and of no team.
-      ...[GRANTED, [400, 'invalid_target']],
+      ...[GRANTED, NOT_ACCEPTED],
       // Without a token of the machine, with one of another machine, and with its own.
-      ...[[400, 'invalid_request'], [400, 'invalid_target'], [200], GRANTED],
+      ...[[400, 'invalid_request'], NOT_ACCEPTED, [200], GRANTED],
       // Break-glass without a reason, and with one until the job ends.
       ...[NOT_ACCEPTED, PENDING, RECORDED, GRANTED, [200], [200, 'job_ended'], [403]],
       // The exit code of the review.
-      [1],
+      ['exit 1'],
     ]);
     expect(environment.google.unexpected).toEqual([]);
     const inLog = (event: string) => environment.log.filter((line) => line.includes(`"event":"${event}"`));
@@ -109,6 +113,40 @@ describe('the sandbox with approvals', () => {
     expect(stdout).toBe('');
     expect(stderr).toContain(`sandbox: `);
     expect(stderr).toContain(message);
+  });
+
+  it.each([
+    ['the one that is chosen', "reason='INC-7: orders are stuck'", 'INC-7: orders are stuck'],
+    ['one of its own', 'lifetime=600', 'INC-1042: orders are stuck, I set them free by hand'],
+    ['none', 'reason=', undefined],
+  ])('has builds for emergencies that state %s', async (_, chosen, reason) => {
+    await shell(`curl -sS -X POST -d credential=production-repair -d ${chosen} ${playground.jobsUrl}`);
+    expect(environment.buildkite.builds.all.at(-1)?.metaData).toEqual(
+      (reason && { 'break-glass-reason': reason }) || {},
+    );
+  });
+
+  it('states a reason in no other build, and takes none for a job without a build', async () => {
+    const start = (data: string) => shell(`curl -sS -X POST -d credential=${data} ${playground.jobsUrl}`);
+    await start('production-config');
+    expect(environment.buildkite.builds.all.at(-1)?.metaData).toEqual({});
+    expect((await start('staging-config -d reason=x')).stdout).toContain('asks nothing about its build');
+  });
+
+  it('says in one line why a step is not unblocked', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keydesk-shell-commands-'));
+    mkdirSync(join(folder, 'settings'));
+    writeShellCommands(folder, environment, playground);
+    const run = (command: string) => shell(`PATH=${join(folder, 'bin')}:$PATH; ${command}`);
+    try {
+      const { stdout, stderr } = await run(
+        'start-job credential=production-config > /dev/null; unblock; echo "exit $?"; unblock; echo "exit $?"',
+      );
+      expect(stdout).toBe('{"result":"build_recorded"}\nexit 0\nexit 1\n');
+      expect(stderr).toBe('sandbox: the step is unblocked already: start another job\n');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('starts another job of a build that was approved, and unblocks its step once', async () => {

@@ -52,6 +52,13 @@ function runWith(runPlay: () => Promise<boolean>, play: 'demo' | 'approvals' = '
   });
 }
 
+it('says nothing about what a run with --once does not wait for', async () => {
+  environment.policy = { teams: { web: 'id' }, identityProviders: {} };
+  expect(await runWith(async () => true, 'approvals')).toBe(0);
+  expect(shown).toContain('Carol is in none\n');
+  expect(shown).not.toMatch(/To stop|once an hour/);
+});
+
 it('shows the whole log of the functions when a step failed', async () => {
   expect(await runWith(async () => false)).toBe(1);
   expect(shown).toContain(`see the lines marked ✗.${LOG}`);
