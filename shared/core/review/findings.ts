@@ -103,7 +103,7 @@ export function findingsOf(evidence: Evidence): Finding[] {
     ...ofRows('overdue', ({ outcome, state, expires_at }) =>
       outcome === 'overdue' ? `${state}, its tokens expired at ${expires_at}` : undefined,
     ),
-    // A request that was blocked or cut off leaves a grant of which no token ever left.
+    // A request that was blocked or cut off leaves a grant without a token.
     ...ofRows('break_glass', ({ conditions, credential, issued_at }) =>
       conditions?.approval?.break_glass && issued_at !== null
         ? `${credential}, approved by ${conditions.approval.approved_by} at ${conditions.approval.approved_at}: ${conditions.approval.reason}`

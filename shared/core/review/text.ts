@@ -180,7 +180,7 @@ const CELLS: readonly ((row: GrantRow) => string)[] = [
   approvalOf,
 ];
 
-/** Such as `approved by UUID, 14:03`; with the day where it is another than the grant's. */
+/** Such as `approved by UUID, 14:03`; with the day where the grant began on a later one. */
 function approvalOf({ conditions, created_at }: GrantRow): string {
   const approval = conditions?.approval;
   if (!approval) return '';

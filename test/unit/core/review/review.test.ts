@@ -112,7 +112,7 @@ const FINDINGS: Readonly<Record<FindingCode, () => Parameters<typeof reviewOf>[0
 };
 
 describe('what is to be explained', () => {
-  it('is no grant for emergencies of which no token was issued', () => {
+  it('is no grant for emergencies without a token', () => {
     const blocked = {
       conditions: brokenGlass(FROM + DAY),
       state: 'expired',
