@@ -107,7 +107,7 @@ describe('a step that waits for an approval', () => {
     expect(phases.map(({ name }) => name)).not.toContain('commands');
     expect(output).toContain('did not issue staging-config (400 access_denied).');
     expect(output).toMatch(new RegExp(`Message: .*${STEP}`));
-    expect(output).toContain('Another approval, or a new build, can help.');
+    expect(output).toContain('Another approval, build or machine can help');
     expect(refusals(job)).toEqual(['approval_pending', 'approval_not_accepted']);
   });
 
