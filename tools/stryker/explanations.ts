@@ -382,14 +382,26 @@ export const EXPLANATIONS: readonly Explanation[] = [
     becomes,
     why: 'A second guard holds: where no refusal has a known reason, the response is that no rule matches.',
   })),
-  ...['if (false || !verdict) return traced;', "if (traced.outcome !== 'conditional' && !verdict) return traced;"].map(
+  ...['if (false || !judged) return traced;', "if (traced.outcome !== 'conditional' && !judged) return traced;"].map(
     (becomes) => ({
       file: DECIDE,
-      from: "if (traced.outcome !== 'conditional' || !verdict) return traced;",
+      from: "if (traced.outcome !== 'conditional' || !judged) return traced;",
       becomes,
       why: 'Rules with conditions have a verdict, and no others.',
     }),
   ),
+  ...['team?.name', 'created_by?.team', 'approval?.by'].map((member) => ({
+    file: DECIDE,
+    from: `return conditions.${member};`,
+    becomes: `return conditions.${member.replace('?', '')};`,
+    why: 'Its rule has the condition that does not hold. The compiler needs the question mark.',
+  })),
+  {
+    file: DECIDE,
+    from: 'default: return undefined;',
+    becomes: 'default:',
+    why: 'Nothing follows, so the function returns undefined.',
+  },
   {
     file: 'shared/core/oauth/exchange-request.ts',
     from: `return missing('actor_token', "the machine's token, or leave out actor_token_type");`,

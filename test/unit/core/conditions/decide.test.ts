@@ -156,7 +156,8 @@ describe('a decision by rules with conditions', () => {
   });
 
   it('names each identity provider once whose token is missing, in the order of the rules', () => {
-    const judged = decideBy(['machine', 'elsewhere', 'gce', 'again'], { agent: undefined });
+    const rules = ['machine', 'elsewhere', 'gce', 'approved', 'again'] as const;
+    const judged = decideBy(rules, { agent: undefined, build: build({ unblocks: [unblock('lee')] }) });
     expect(judged).toMatchObject({ reason: 'agent_token_missing', providers: ['aws', 'gce'] });
   });
 });
