@@ -24,7 +24,7 @@ const JWKS_CACHE_TEST = 'test/unit/oidc/jwks-cache.test.ts';
 const WEBHOOK_EVENT = 'shared/core/webhook/event.ts';
 const BUILDKITE_BUILD = 'shared/core/conditions/buildkite-build.ts';
 const BUILDKITE_BUILDS = 'shared/buildkite/builds.ts';
-const WEBHOOK_EVENT_TEST = 'test/unit/core/webhook/event.test.ts';
+const WEBHOOK_EVENT_TEST = 'test/unit/core/webhook/build-events.test.ts';
 const APPROVAL_LOOKS_TEST = 'test/http/approval-looks.test.ts';
 const WEBHOOK_SCAN_TEST = 'test/unit/core/webhook/scan.test.ts';
 
