@@ -2,14 +2,11 @@
 
 import { type CsvCell, csvLine } from '../csv.ts';
 import { pastLeasesText } from '../operator-api/grant.ts';
+import { CONDITION_COLUMNS, JOB_COLUMNS } from '../operator-api/grant-columns.ts';
 import { visible } from '../policy/visible-text.ts';
 import type { Review } from './review.ts';
 import type { GrantRow } from './row.ts';
 
-const CLAIMS = [
-  ...['job_id', 'organization_slug', 'organization_id', 'pipeline_slug', 'pipeline_id', 'build_number', 'build_branch'],
-  ...['build_tag', 'build_commit', 'build_source', 'step_key', 'agent_id'],
-];
 const BASIS = ['environment', 'credential', 'kind', 'revocation', 'rule', 'policy_sha256'] as const;
 const ACCESS = [
   'service_account',
@@ -25,23 +22,14 @@ const END = [
   ...(['ended_to_access_ended_ms', 'job_finished_to_access_ended_ms'] as const),
 ];
 
-/** Of the conditions; the JSON has all of them. */
-const APPROVAL: readonly (readonly [string, (row: GrantRow) => CsvCell])[] = [
-  ['created_by', ({ conditions }) => conditions?.created_by?.user_id],
-  ['approved_by', ({ conditions }) => conditions?.approval?.approved_by],
-  ['approved_at', ({ conditions }) => conditions?.approval?.approved_at],
-  ['approval_reason', ({ conditions }) => conditions?.approval?.reason],
-  ['break_glass', ({ conditions }) => conditions?.approval?.break_glass ?? false],
-  ['agent_provider', ({ conditions }) => conditions?.agent?.provider],
-];
 const COLUMNS: readonly (readonly [string, (row: GrantRow) => CsvCell])[] = [
   ['grant_id', ({ grant_id }) => grant_id],
   ['outcome', ({ outcome }) => outcome],
   ['state', ({ state }) => state],
   ...BASIS.map((field) => [field, (row: GrantRow) => row[field]] as const),
-  ...CLAIMS.map((claim) => [claim, ({ job }: GrantRow) => job[claim]] as const),
+  ...JOB_COLUMNS,
   ...ACCESS.map((field) => [field, (row: GrantRow) => row[field]] as const),
-  ...APPROVAL,
+  ...CONDITION_COLUMNS,
   ['past_leases', ({ past_leases }) => pastLeasesText(past_leases)],
   ['scopes', ({ scopes }) => scopes.join(' ')],
   ...END.map((field) => [field, (row: GrantRow) => row[field]] as const),
