@@ -1,10 +1,10 @@
 // Looks at Buildkite find who unblocked which step where a webhook was lost. Whatever is not known grants nothing.
 
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { beforeEach, describe, expect, inject, it } from 'vitest';
 import type { FakeBuild } from '../../sandbox/fakes/buildkite/builds.ts';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import { databaseOf } from '../fixtures/in-process-keydesk.ts';
-import { ANNE, APP, type ApprovalSetting, BERT, CARL, openApprovalSetting, STEP } from './approval-setting.ts';
+import { ANNE, APP, BERT, CARL, STEP, settingOfEachTest, unblockedLines } from './approval-setting.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -14,24 +14,7 @@ const GRANTED = { status: 200 };
 /** For arithmetic over many builds and calls. The queries and writes are those of the other cases, which run on the emulator too. */
 const itInMemory = it.runIf(inject('ledger') === 'memory');
 
-let setting: ApprovalSetting;
-const open = async (settings?: Record<string, string>) => {
-  setting = await openApprovalSetting(settings);
-};
-const request: ApprovalSetting['request'] = (...given) => setting.request(...given);
-const notifyOf: ApprovalSetting['notifyOf'] = (...given) => setting.notifyOf(...given);
-const recordOf: ApprovalSetting['recordOf'] = (...given) => setting.recordOf(...given);
-const start: ApprovalSetting['start'] = (...given) => setting.start(...given);
-const later: ApprovalSetting['later'] = (...given) => setting.later(...given);
-const builds = () => setting.keydesk.buildkite.builds;
-const sweep = () => setting.keydesk.sweep();
-const unblockedLines = (audit: readonly { readonly event: string }[]) =>
-  audit.filter(({ event }) => event === 'build.unblocked');
-
-afterEach(async () => {
-  expect(setting.keydesk.google.unexpected).toEqual([]);
-  await setting.keydesk.close();
-});
+const { open, keydesk, request, notifyOf, recordOf, start, later, builds, sweep } = settingOfEachTest();
 
 describe('an approval whose webhook was lost', () => {
   beforeEach(() => open());
@@ -115,7 +98,7 @@ describe('an approval whose webhook was lost', () => {
     expect(await request(job)).toMatchObject(PENDING);
 
     // The next job token has the new slug.
-    const renamed = setting.keydesk.buildkite.startJob({ ...builds().claimsOf(build), pipeline_slug: 'app-renamed' });
+    const renamed = keydesk().buildkite.startJob({ ...builds().claimsOf(build), pipeline_slug: 'app-renamed' });
     builds().unblock(build.blockSteps[0] as FakeBuild['blockSteps'][0], BERT);
     later(MINUTE);
     await sweep();
@@ -185,7 +168,7 @@ describe('an approval whose webhook was lost', () => {
       expect(swept.json).toMatchObject({ builds_looked_up: 0, build_calls: 1, failed: 1 });
       later(MINUTE);
     }
-    const ended = await setting.keydesk.notify(setting.keydesk.buildkite.event(setting.keydesk.buildkite.startJob()));
+    const ended = await keydesk().notify(keydesk().buildkite.event(keydesk().buildkite.startJob()));
     expect(ended.json).toMatchObject({ result: 'job_ended' });
     builds().before = undefined;
     expect((await sweep()).json).toMatchObject({ builds_looked_up: 1, failed: 0 });
@@ -220,8 +203,8 @@ describe('an approval whose webhook was lost', () => {
     const { step, job } = start();
     builds().unblock(step, BERT);
     await request(job);
-    const lock = databaseOf(setting.keydesk.project, 'ledger').collection('locks').doc('buildkite');
-    const called_at = new Date(setting.keydesk.clock.now());
+    const lock = databaseOf(keydesk().project, 'ledger').collection('locks').doc('buildkite');
+    const called_at = new Date(keydesk().clock.now());
     await lock.set({ held_until: new Date(0), calls: Array(50).fill({ called_at }), schema_version: 1 });
     expect((await sweep()).json).toMatchObject({ builds_looked_up: 0, build_calls: 0, failed: 0 });
     later(2 * MINUTE);
@@ -232,7 +215,7 @@ describe('an approval whose webhook was lost', () => {
     const { step, job } = start();
     builds().unblock(step, BERT);
     await request(job);
-    const { jobCheckLedger } = setting.keydesk.sweepDeps;
+    const { jobCheckLedger } = keydesk().sweepDeps;
     const lock = await jobCheckLedger.acquirePollLock(MINUTE);
     if (!lock) throw new Error('no lock');
     expect((await sweep()).json).toMatchObject({ builds_looked_up: 0, build_calls: 0, failed: 0 });
@@ -259,7 +242,7 @@ describe('an approval whose webhook was lost', () => {
       await request(job);
     }
     const id = `${APP.id}_${broken.build.number}`;
-    await databaseOf(setting.keydesk.project, 'ledger').collection('builds').doc(id).update({ looks: 'many' });
+    await databaseOf(keydesk().project, 'ledger').collection('builds').doc(id).update({ looks: 'many' });
     const swept = await sweep();
     expect(swept.json).toMatchObject({ builds_looked_up: 1, failed: 1 });
     expect(swept.audit.find(({ event }) => event === 'task.failed')).toMatchObject({
@@ -281,7 +264,7 @@ describe('a look that is cut off', () => {
     const { build, step, job } = start();
     builds().unblock(step, BERT);
     await request(job);
-    const { sweepDeps } = setting.keydesk;
+    const { sweepDeps } = keydesk();
     const { buildLedger, jobCheckLedger } = sweepDeps;
     const fail = () => Promise.reject(new DependencyError('ledger', 'call_failed', 'the test cut it off'));
     const recordLook: typeof buildLedger.recordLook = async (...given) => {
@@ -327,7 +310,7 @@ function withStep(json: Record<string, unknown>, change: object): object[] {
 
 /** The build as Buildkite shows it to a person. */
 async function showBuild({ pipeline, number }: FakeBuild): Promise<string> {
-  const { url, organization } = setting.keydesk.buildkite;
+  const { url, organization } = keydesk().buildkite;
   const response = await fetch(
     `${url}/v2/organizations/${organization.slug}/pipelines/${pipeline.slug}/builds/${number}`,
     {

@@ -1,5 +1,6 @@
 // A Keydesk whose policy has rules with an approval and with a creator, a team of three people, and builds with a block step.
 
+import { afterEach, expect } from 'vitest';
 import type { FakeBlockStep, FakeBuild, FakeUser } from '../../sandbox/fakes/buildkite/builds.ts';
 import type { Job } from '../../sandbox/fakes/buildkite/job.ts';
 import { BUILD_RETENTION_MS } from '../../shared/core/timing.ts';
@@ -97,3 +98,27 @@ export async function openApprovalSetting(
     },
   };
 }
+
+/** The setting of the test that runs: `open` opens it, and after the test it is closed. For the top of a file. */
+export function settingOfEachTest() {
+  let setting: ApprovalSetting;
+  afterEach(async () => {
+    expect(setting.keydesk.google.unexpected).toEqual([]);
+    await setting.keydesk.close();
+  });
+  const keydesk = () => setting.keydesk;
+  const request: ApprovalSetting['request'] = (...given) => setting.request(...given);
+  const notifyOf: ApprovalSetting['notifyOf'] = (...given) => setting.notifyOf(...given);
+  const recordOf: ApprovalSetting['recordOf'] = (...given) => setting.recordOf(...given);
+  const start: ApprovalSetting['start'] = (...given) => setting.start(...given);
+  const later: ApprovalSetting['later'] = (...given) => setting.later(...given);
+  const open = async (settings?: Record<string, string>) => {
+    setting = await openApprovalSetting(settings);
+  };
+  const builds = () => keydesk().buildkite.builds;
+  const sweep = () => keydesk().sweep();
+  return { open, keydesk, request, notifyOf, recordOf, start, later, builds, sweep };
+}
+
+export const unblockedLines = (audit: readonly { readonly event: string }[]) =>
+  audit.filter(({ event }) => event === 'build.unblocked');

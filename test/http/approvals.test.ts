@@ -1,19 +1,9 @@
 // How webhooks in any order say who started a build and who unblocked which step of it. Whatever is not known grants nothing.
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { DependencyError } from '../../shared/runtime/errors.ts';
 import { databaseOf } from '../fixtures/in-process-keydesk.ts';
-import {
-  ANNE,
-  APP,
-  type ApprovalSetting,
-  BERT,
-  CARL,
-  CREATED,
-  DORA,
-  openApprovalSetting,
-  STEP,
-} from './approval-setting.ts';
+import { ANNE, APP, BERT, CARL, CREATED, DORA, STEP, settingOfEachTest, unblockedLines } from './approval-setting.ts';
 import { sign } from './valid-webhook.ts';
 
 const SECOND = 1_000;
@@ -23,24 +13,7 @@ const PENDING = { status: 400, json: { error: 'authorization_pending', step: STE
 const UNKNOWN = { status: 503, json: { error: 'temporarily_unavailable' } };
 const GRANTED = { status: 200 };
 
-let setting: ApprovalSetting;
-const open = async (settings?: Record<string, string>) => {
-  setting = await openApprovalSetting(settings);
-};
-const request: ApprovalSetting['request'] = (...given) => setting.request(...given);
-const notifyOf: ApprovalSetting['notifyOf'] = (...given) => setting.notifyOf(...given);
-const recordOf: ApprovalSetting['recordOf'] = (...given) => setting.recordOf(...given);
-const start: ApprovalSetting['start'] = (...given) => setting.start(...given);
-const later: ApprovalSetting['later'] = (...given) => setting.later(...given);
-const builds = () => setting.keydesk.buildkite.builds;
-const sweep = () => setting.keydesk.sweep();
-const unblockedLines = (audit: readonly { readonly event: string }[]) =>
-  audit.filter(({ event }) => event === 'build.unblocked');
-
-afterEach(async () => {
-  expect(setting.keydesk.google.unexpected).toEqual([]);
-  await setting.keydesk.close();
-});
+const { open, keydesk, request, notifyOf, recordOf, start, later, builds, sweep } = settingOfEachTest();
 
 describe('an approval that a webhook reports', () => {
   beforeEach(() => open());
@@ -64,11 +37,11 @@ describe('an approval that a webhook reports', () => {
     expect(JSON.stringify(notified.audit)).not.toMatch(/Bert|Anne|@acme/);
     const granted = await request(job);
     expect(granted).toMatchObject(GRANTED);
-    const grants = await databaseOf(setting.keydesk.project, 'ledger').collection('grants').get();
+    const grants = await databaseOf(keydesk().project, 'ledger').collection('grants').get();
     expect(grants.docs.map((grant) => grant.get('conditions.approval'))).toMatchObject([
       { step_key: STEP, job_id: step.id, approved_by: BERT.id, reason: 'The shop is down' },
     ]);
-    expect(setting.keydesk.buildkite.jobRequests).toEqual([]);
+    expect(keydesk().buildkite.jobRequests).toEqual([]);
   });
 
   it('grants at the first request when it came before', async () => {
@@ -104,7 +77,7 @@ describe('an approval that a webhook reports', () => {
       const retried = builds().retry(build, step);
       builds().unblock(retried, ANNE);
       const bodies = [first, builds().stepEvent(build, retried)];
-      for (const body of order === 'in order' ? bodies : bodies.reverse()) await setting.keydesk.notify(body);
+      for (const body of order === 'in order' ? bodies : bodies.reverse()) await keydesk().notify(body);
       const refused = await request(job);
       expect(refused).toMatchObject({ status: 400, json: { error: 'access_denied' } });
       expect(refused.audit).toMatchObject([{ reason: 'approval_not_accepted', problem: 'approver_is_creator' }]);
@@ -116,13 +89,13 @@ describe('an approval that a webhook reports', () => {
     const forged = structuredClone(step);
     builds().unblock(forged, BERT);
     const body = builds().stepEvent(build, forged);
-    const seconds = Math.floor(setting.keydesk.clock.now() / 1000);
+    const seconds = Math.floor(keydesk().clock.now() / 1000);
     for (const signature of [
       sign(seconds, body, 'another key'),
       sign(seconds, `${body} `),
       sign(seconds - 301, body),
     ]) {
-      const { status, audit } = await setting.keydesk.notify(body, { signature });
+      const { status, audit } = await keydesk().notify(body, { signature });
       expect([status, audit[0].event]).toEqual([401, 'webhook.refused']);
     }
     expect(await recordOf(build)).toBeUndefined();
@@ -134,7 +107,7 @@ describe('an approval that a webhook reports', () => {
     const { build, step, job } = start();
     const forged = structuredClone(step);
     builds().unblock(forged, BERT);
-    await setting.keydesk.notify(builds().stepEvent(build, forged));
+    await keydesk().notify(builds().stepEvent(build, forged));
     expect(step).toMatchObject({ unblocked_by: null });
     expect(await request(job)).toMatchObject(GRANTED);
   });
@@ -193,16 +166,16 @@ describe('an approval that a webhook reports', () => {
   it('gets 503 while the ledger is down, and is taken when it comes again', async () => {
     const { build, step, job } = start();
     builds().unblock(step, BERT);
-    const whole = setting.keydesk.sweepDeps.buildLedger;
+    const whole = keydesk().sweepDeps.buildLedger;
     const addNews = () => Promise.reject(new DependencyError('ledger', 'call_failed', 'the test took it down'));
-    setting.keydesk.sweepDeps.buildLedger = { ...whole, addNews };
+    keydesk().sweepDeps.buildLedger = { ...whole, addNews };
     const failed = await notifyOf(build, step);
     expect(failed).toMatchObject({ status: 503, json: { error: 'temporarily_unavailable' } });
     expect(failed.headers.get('retry-after')).toBe('2');
     expect(failed.audit).toMatchObject([
       { event: 'webhook.refused', severity: 'ERROR', reason: 'ledger_unavailable', dependency: 'ledger' },
     ]);
-    setting.keydesk.sweepDeps.buildLedger = whole;
+    keydesk().sweepDeps.buildLedger = whole;
     expect(await request(job)).toMatchObject(PENDING);
     expect((await notifyOf(build, step)).status).toBe(200);
     expect(await request(job)).toMatchObject(GRANTED);
@@ -213,7 +186,7 @@ describe('an approval that a webhook reports', () => {
     builds().unblock(step, BERT);
     const event = JSON.parse(builds().stepEvent(build, step));
     for (const change of [{ job: { ...event.job, unblocked_by: { login: 'bert' } } }, { build: { id: build.id } }])
-      expect(await setting.keydesk.notify(JSON.stringify({ ...event, ...change }))).toMatchObject({
+      expect(await keydesk().notify(JSON.stringify({ ...event, ...change }))).toMatchObject({
         ...{ status: 200, json: { result: 'ignored' } },
         audit: [{ event: 'webhook.accepted', result: 'ignored', buildkite_event: 'job.activated' }],
       });
@@ -227,7 +200,7 @@ describe('who started a build', () => {
 
   it('is known from build.scheduled', async () => {
     const { build, job } = start();
-    const notified = await setting.keydesk.notify(builds().event(build));
+    const notified = await keydesk().notify(builds().event(build));
     expect(notified.json).toEqual({ result: 'build_recorded' });
     expect(notified.audit).toMatchObject([{ event: 'webhook.accepted', buildkite_event: 'build.scheduled' }]);
     expect(await request(job, CREATED)).toMatchObject(GRANTED);
@@ -245,7 +218,7 @@ describe('who started a build', () => {
     ['nobody whom Buildkite names', null],
   ])('grants nothing when it is %s', async (_, creator) => {
     const { build, job } = start({ creator });
-    await setting.keydesk.notify(builds().event(build));
+    await keydesk().notify(builds().event(build));
     expect(await request(job, CREATED)).toMatchObject({ status: 400, json: { error: 'access_denied' } });
   });
 });
